@@ -77,12 +77,12 @@ impl JsonRpc {
         self.connections.clone()
     }
 
-    async fn ask(self, question: RequestPacket) -> TransportResult<ResponsePacket> {
+    async fn ask(self, packet: RequestPacket) -> TransportResult<ResponsePacket> {
         let response = self
             .connections
             .client()
             .post(self.url)
-            .json(&question)
+            .json(&packet)
             .send()
             .await
             .map_err(TransportErrorKind::custom)?;
@@ -146,7 +146,7 @@ impl Service<RequestPacket> for JsonRpc {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, question: RequestPacket) -> TransportFut<'static> {
-        Box::pin(self.clone().ask(question))
+    fn call(&mut self, packet: RequestPacket) -> TransportFut<'static> {
+        Box::pin(self.clone().ask(packet))
     }
 }

@@ -46,16 +46,16 @@ pub async fn unattested(kms: &Kms) -> Result<TeeId, Error> {
 async fn attestation(kms: &Kms) -> Result<(String, Attestation), Error> {
     let mut nonce = [0; 32];
     getrandom::fill(&mut nonce).map_err(failed)?;
-    let question = GetAttestation { nonce: hex_bytes(&nonce) };
+    let request = GetAttestation { nonce: hex_bytes(&nonce) };
     let began = Instant::now();
     loop {
-        match kms.get(&question).await {
+        match kms.get(&request).await {
             Err(NoAnswer::Refused { refusal, .. })
                 if refusal.reason == Reason::AttestationTooSoon.into() && began.elapsed() < PATIENCE =>
             {
                 tokio::time::sleep(PAUSE).await;
             }
-            outcome => return Ok((question.nonce, outcome?)),
+            outcome => return Ok((request.nonce, outcome?)),
         }
     }
 }

@@ -20,7 +20,7 @@ impl BundlerCall {
         op.parse()?;
         entry_point.parse()?;
         let params = vec![op.sent().clone(), entry_point.sent().clone()];
-        Ok(Self { is_operation: true, ..Self::question("eth_sendUserOperation", params) })
+        Ok(Self { is_operation: true, ..Self::query("eth_sendUserOperation", params) })
     }
 
     pub(crate) fn estimate(
@@ -34,12 +34,12 @@ impl BundlerCall {
         let mut params = vec![op.sent().clone(), entry_point.sent().clone()];
         // Bundlers refuse null in the place of what was not sent.
         params.extend((!overrides.is_absent()).then(|| overrides.sent().clone()));
-        Ok(Self::question("eth_estimateUserOperationGas", params))
+        Ok(Self::query("eth_estimateUserOperationGas", params))
     }
 
     /// The same for an operation of our own making.
     pub(crate) fn estimate_of(op: Map<String, Value>, entry_point: Address) -> Self {
-        Self::question("eth_estimateUserOperationGas", vec![op.into(), entry_point.to_string().into()])
+        Self::query("eth_estimateUserOperationGas", vec![op.into(), entry_point.to_string().into()])
     }
 
     pub(crate) fn receipt(hash: &Param<UserOpHash>) -> Result<Self, InvalidField> {
@@ -51,19 +51,19 @@ impl BundlerCall {
     }
 
     pub(crate) fn gas_price() -> Self {
-        Self::question("pimlico_getUserOperationGasPrice", Vec::new())
+        Self::query("pimlico_getUserOperationGasPrice", Vec::new())
     }
 
     pub(crate) fn entry_points() -> Self {
-        Self::question("eth_supportedEntryPoints", Vec::new())
+        Self::query("eth_supportedEntryPoints", Vec::new())
     }
 
     fn by_hash(method: &'static str, hash: &Param<UserOpHash>) -> Result<Self, InvalidField> {
         hash.parse()?;
-        Ok(Self::question(method, vec![hash.sent().clone()]))
+        Ok(Self::query(method, vec![hash.sent().clone()]))
     }
 
-    fn question(method: &'static str, params: Vec<Value>) -> Self {
+    fn query(method: &'static str, params: Vec<Value>) -> Self {
         Self { method, params, is_operation: false }
     }
 }

@@ -156,8 +156,8 @@ struct Unanswered {
 async fn ask(endpoint: &Endpoint, call: &BundlerCall) -> Result<Result<Box<RawValue>, BundlerRefusal>, Unanswered> {
     let place = endpoint.place();
     let received = |detail| Unanswered { detail, may_be_received: true };
-    let question = endpoint.provider().raw_request(call.method.into(), &call.params);
-    match endpoint.on_behalf(question).await {
+    let query = endpoint.provider().raw_request(call.method.into(), &call.params);
+    match endpoint.on_behalf(query).await {
         Ok(Ok(result)) => Ok(Ok(result)),
         Ok(Err(RpcError::ErrorResp(error))) if let Ok(code) = error.code.try_into() => {
             Ok(Err(BundlerRefusal { code, message: error.message.into_owned(), data: error.data }))

@@ -49,18 +49,18 @@ impl Node {
     /// As [`Endpoint::within`].
     pub(super) async fn within<T>(
         &self,
-        question: impl IntoFuture<Output = TransportResult<T>>,
+        query: impl IntoFuture<Output = TransportResult<T>>,
     ) -> Result<TransportResult<T>, ChainError> {
-        Ok(self.endpoint.within(question).await?)
+        Ok(self.endpoint.within(query).await?)
     }
 
     /// As [`Endpoint::within_or`].
     pub(super) async fn within_or<T>(
         &self,
-        question: impl IntoFuture<Output = TransportResult<T>>,
+        query: impl IntoFuture<Output = TransportResult<T>>,
         too_slow: impl FnOnce() -> ChainError,
     ) -> Result<TransportResult<T>, ChainError> {
-        self.endpoint.within_or(question, too_slow).await
+        self.endpoint.within_or(query, too_slow).await
     }
 
     pub(super) async fn call<C: SolCall>(&self, contract: Address, call: &C) -> Result<C::Return, ChainError> {
@@ -70,8 +70,8 @@ impl Node {
         self.decoded::<C>(contract, answer)
     }
 
-    pub(super) async fn ask<T>(&self, question: impl IntoFuture<Output = TransportResult<T>>) -> Result<T, ChainError> {
-        self.within(question).await?.map_err(|error| self.describe(&error))
+    pub(super) async fn ask<T>(&self, query: impl IntoFuture<Output = TransportResult<T>>) -> Result<T, ChainError> {
+        self.within(query).await?.map_err(|error| self.describe(&error))
     }
 
     /// Checks the answer to `eth_chainId`.

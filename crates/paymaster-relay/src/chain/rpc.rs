@@ -135,9 +135,9 @@ impl EntryPointReader for RpcChain {
         let and_data =
             op.paymaster.as_ref().map(|paymaster| paymaster.and_data(entry_point.version)).unwrap_or_default();
         let told = match entry_point.version {
-            EntryPointVersion::V06 => self.node.call(entry_point.address, &version::question_of_v06(and_data)).await?,
+            EntryPointVersion::V06 => self.node.call(entry_point.address, &version::hash_call_of_v06(and_data)).await?,
             EntryPointVersion::V07 | EntryPointVersion::V08 | EntryPointVersion::V09 => {
-                self.node.call(entry_point.address, &version::question(and_data)).await?
+                self.node.call(entry_point.address, &version::hash_call(and_data)).await?
             }
         };
         Ok(op.hash(&entry_point) == UserOpHash(told.0))

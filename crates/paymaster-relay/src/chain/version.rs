@@ -57,7 +57,7 @@ pub(super) fn operation() -> Option<UserOperation> {
 }
 
 /// The call for v0.6.
-pub(super) fn question_of_v06(paymaster_and_data: Vec<u8>) -> v06::getUserOpHashCall {
+pub(super) fn hash_call_of_v06(paymaster_and_data: Vec<u8>) -> v06::getUserOpHashCall {
     let user_op = v06::UserOperation {
         sender: Default::default(),
         nonce: Default::default(),
@@ -75,7 +75,7 @@ pub(super) fn question_of_v06(paymaster_and_data: Vec<u8>) -> v06::getUserOpHash
 }
 
 /// The call for later versions.
-pub(super) fn question(paymaster_and_data: Vec<u8>) -> getUserOpHashCall {
+pub(super) fn hash_call(paymaster_and_data: Vec<u8>) -> getUserOpHashCall {
     let user_op = PackedUserOperation {
         sender: Default::default(),
         nonce: Default::default(),

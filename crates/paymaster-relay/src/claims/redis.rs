@@ -94,15 +94,15 @@ struct Problem {
 }
 
 impl Server {
-    async fn ask<T: FromRedisValue>(&self, question: &Cmd) -> Result<T, Problem> {
+    async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Problem> {
         let asked = async {
             let (mut connection, is_kept) = self.connected().await?;
-            match question.query_async(&mut connection).await {
+            match command.query_async(&mut connection).await {
                 // The other end may have closed a kept connection while it was idle: that is not an
                 // outage, and every command can safely be repeated.
                 Err(error) if is_kept && error.is_io_error() => {
                     *self.connection.lock().await = None;
-                    question.query_async(&mut self.connected().await?.0).await
+                    command.query_async(&mut self.connected().await?.0).await
                 }
                 answer => answer,
             }

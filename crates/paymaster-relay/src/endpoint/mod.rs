@@ -92,10 +92,10 @@ impl Endpoint {
     /// it.
     pub(crate) async fn within<T>(
         &self,
-        question: impl IntoFuture<Output = TransportResult<T>>,
+        query: impl IntoFuture<Output = TransportResult<T>>,
     ) -> Result<TransportResult<T>, EndpointError> {
         let begun = self.begin()?;
-        let outcome = timeout(self.patience, question.into_future()).await;
+        let outcome = timeout(self.patience, query.into_future()).await;
         self.note(outcome, |why| self.breaker.failed(begun, why))
     }
 
@@ -105,11 +105,11 @@ impl Endpoint {
     /// answer to that request. A batch without expensive requests detects outages.
     pub(crate) async fn within_or<T, E: From<EndpointError>>(
         &self,
-        question: impl IntoFuture<Output = TransportResult<T>>,
+        query: impl IntoFuture<Output = TransportResult<T>>,
         too_slow: impl FnOnce() -> E,
     ) -> Result<TransportResult<T>, E> {
         let begun = self.begin()?;
-        let outcome = timeout(self.patience, question.into_future()).await;
+        let outcome = timeout(self.patience, query.into_future()).await;
         if begun.elapsed() >= self.patience / QUICK && self.place.why_unanswered(&outcome).is_some() {
             return Err(too_slow());
         }
@@ -123,10 +123,10 @@ impl Endpoint {
     /// probe that isn't answered either makes it an outage.
     pub(crate) async fn on_behalf<T>(
         &self,
-        question: impl IntoFuture<Output = TransportResult<T>>,
+        query: impl IntoFuture<Output = TransportResult<T>>,
     ) -> Result<TransportResult<T>, EndpointError> {
         let begun = self.begin()?;
-        let outcome = timeout(self.patience, question.into_future()).await;
+        let outcome = timeout(self.patience, query.into_future()).await;
         self.note(outcome, |why| self.breaker.doubted(begun, why))
     }
 

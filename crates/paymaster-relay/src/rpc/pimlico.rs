@@ -36,7 +36,7 @@ fn gas_of(draft: &DraftRequest) -> [(&'static str, u128); 3] {
     ]
 }
 
-/// The question for the gas of an operation that our paymaster will pay for.
+/// The request for the gas of an operation that our paymaster will pay for.
 pub(super) fn estimate(draft: &DraftRequest, UserOperation(mut op): UserOperation, stub: &Stub) -> BundlerCall {
     let lacking: Vec<_> = gas_of(draft).into_iter().filter(|(_, limit)| *limit == 0).map(|(name, _)| name).collect();
     op.retain(|name, value| {

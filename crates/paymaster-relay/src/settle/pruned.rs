@@ -92,14 +92,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_block_whose_logs_are_given_is_found_in_few_questions() {
+    async fn the_first_block_whose_logs_are_given_is_found_in_few_queries() {
         for kept in [6, 7, 1000, 1_000_000] {
-            let questions = Cell::new(0);
+            let queries = Cell::new(0);
             let first = first_given(5, 1_000_000, |block| {
-                questions.set(questions.get() + 1);
+                queries.set(queries.get() + 1);
                 answer(block >= kept)
             });
-            assert_eq!((first.await.unwrap(), questions.get() <= 23), (Some(kept), true));
+            assert_eq!((first.await.unwrap(), queries.get() <= 23), (Some(kept), true));
         }
         assert_eq!(first_given(5, 1_000_000, |_| answer(false)).await.unwrap(), None);
     }

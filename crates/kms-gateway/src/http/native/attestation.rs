@@ -15,10 +15,10 @@ use crate::gateway::Gateway;
 pub(super) async fn show(
     State(gateway): State<Gateway>,
     Anyone(caller): Anyone,
-    question: Result<Query<GetAttestation>, QueryRejection>,
+    query: Result<Query<GetAttestation>, QueryRejection>,
 ) -> Answered<GetAttestation> {
     let Query(GetAttestation { nonce }) =
-        question.map_err(|problem| ApiError::invalid_field("nonce", problem.body_text()))?;
+        query.map_err(|problem| ApiError::invalid_field("nonce", problem.body_text()))?;
     let nonce: Hash = nonce.parse().map_err(|problem| ApiError::invalid_field("nonce", problem))?;
     let turn = gateway.quote_turn(caller.client).await?;
     // Before the quote: quotes are rate-limited, and none must be lost because the TEE turns out to
