@@ -1,6 +1,7 @@
 //! JSON-RPC over HTTP. Answers are bounded, and invalid answers have their own error.
 
 use std::fmt;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -30,6 +31,9 @@ pub struct JsonRpc {
     connections: Connections,
     url: Url,
     max_answer: usize,
+    /// Statuses with which nothing is an answer.
+    refusals: &'static [StatusCode],
+    keys: Arc<[String]>,
 }
 
 impl fmt::Debug for JsonRpc {
@@ -62,13 +66,26 @@ impl JsonRpc {
     fn built(url: Url, builder: impl Fn() -> ClientBuilder + Send + Sync + 'static) -> Self {
         // A server has no reason to redirect, and its URL may contain a key.
         let connections = Connections::new(move || builder().redirect(Policy::none()).build());
-        Self { connections: connections.expect("TLS backend"), url, max_answer: MAX_ANSWER }
+        let (connections, keys) = (connections.expect("TLS backend"), keys_in(&url));
+        Self { connections, url, max_answer: MAX_ANSWER, refusals: &[], keys }
     }
 
     /// Limits answers to that many bytes.
     #[must_use]
     pub fn answering_at_most(self, bytes: usize) -> Self {
         Self { max_answer: bytes, ..self }
+    }
+
+    /// An answer with one of these statuses is an HTTP error, even if its body is JSON-RPC.
+    #[must_use]
+    pub fn refusing_with(self, refusals: &'static [StatusCode]) -> Self {
+        Self { refusals, ..self }
+    }
+
+    /// The parts of the URL that may be keys, which no message may contain.
+    #[must_use]
+    pub fn keys(&self) -> Arc<[String]> {
+        Arc::clone(&self.keys)
     }
 
     /// The client's connections, shared by all clones.
@@ -78,16 +95,10 @@ impl JsonRpc {
     }
 
     async fn ask(self, packet: RequestPacket) -> TransportResult<ResponsePacket> {
-        let response = self
-            .connections
-            .client()
-            .post(self.url)
-            .json(&packet)
-            .send()
-            .await
-            .map_err(TransportErrorKind::custom)?;
+        let response =
+            self.connections.client().post(self.url).json(&packet).send().await.map_err(TransportErrorKind::custom)?;
         let status = response.status();
-        if is_failure(status) {
+        if is_failure(status) || self.refusals.contains(&status) {
             return Err(http_error(status));
         }
         let body = body::read(response, self.max_answer).await.map_err(TransportErrorKind::custom)?;
@@ -97,6 +108,17 @@ impl JsonRpc {
             Err(_) => Err(TransportErrorKind::custom(NotJsonRpc)),
         }
     }
+}
+
+/// Minimum length of a part of a URL that is taken for a key.
+const KEY_LENGTH: usize = 16;
+
+/// The parts of a URL that may be keys: those of its path and its query, and its password.
+fn keys_in(url: &Url) -> Arc<[String]> {
+    let path = url.path_segments().into_iter().flatten();
+    let query = url.query().into_iter().flat_map(|query| query.split(['&', '=']));
+    let parts = path.chain(query).chain(url.password());
+    parts.filter(|part| part.len() >= KEY_LENGTH).map(ToOwned::to_owned).collect()
 }
 
 /// Whether a status means that the node, or a proxy in front of it, failed to answer, whatever the

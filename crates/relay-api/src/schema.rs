@@ -76,7 +76,7 @@ schemas! {
     /// The state that a bundler assumes for an estimate, by address (ERC-7769).
     StateOverridesObject "StateOverrides" { "type": "object", "additionalProperties": { "type": "object" } }
     /// Ids of policies.
-    PolicyIdList "PolicyIds" { "type": "array", "items": { "type": "string" }, "maxItems": 16 }
+    PolicyIdList "PolicyIds" { "type": "array", "items": { "type": "string" }, "maxItems": 4 }
     /// The fees that a bundler accepts, as its users understand `slow`, `standard` and `fast`.
     GasPriceObject "UserOperationGasPrice" { "type": "object", "required": ["slow", "standard", "fast"] }
     /// A bundler's estimate (ERC-7769).

@@ -116,7 +116,7 @@ fn open_chains(
     let mut chains = Vec::new();
     for (chain, catalogue) in settings.all_chains().iter().zip(catalogue.chains()) {
         let reader = RpcChain::new(chain).map_err(start_error("relay"))?;
-        let bundlers = Bundlers::of_chain(settings, chain, metrics).map_err(start_error("relay"))?;
+        let bundlers = Bundlers::of_chain(settings, chain, catalogue, metrics).map_err(start_error("relay"))?;
         let chain = Chain::new(Arc::clone(catalogue), Arc::new(reader), Arc::clone(clock));
         chains.push(chain.with_bundlers(bundlers));
     }

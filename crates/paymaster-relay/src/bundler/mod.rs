@@ -3,21 +3,26 @@
 
 mod call;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use alloy_primitives::U64;
-use alloy_provider::transport::{RpcError, TransportErrorKind};
+use alloy_json_rpc::ErrorPayload;
+use alloy_primitives::{Address as EthAddress, U64};
+use alloy_provider::transport::{RpcError, TransportError, TransportErrorKind, TransportResult};
 use alloy_provider::{Provider, RootProvider};
 use bounded_http::JsonRpc;
 use futures_util::future::join_all;
+use proto::Address;
+use reqwest::StatusCode;
 use serde_json::value::{RawValue, Value};
 use thiserror::Error;
 
 pub(crate) use call::BundlerCall;
 
-use crate::endpoint::{Endpoint, EndpointError, Place};
+use crate::catalogue::ChainCatalogue;
+use crate::endpoint::{Endpoint, EndpointError, Place, is_refused_in_http};
 use crate::metrics::{Asked, Metrics};
 use crate::settings::{ChainSettings, Settings, SettingsError};
 
@@ -26,11 +31,15 @@ const MAX_ANSWER: usize = 1 << 20;
 /// The part of a call's time in which a bundler accepts the connection: an operation may go to
 /// another one if it did not.
 const CONNECT: u32 = 3;
+/// About our key, and not about the call, whatever the body says: another bundler may answer it.
+const KEY_REFUSED: &[StatusCode] = &[StatusCode::UNAUTHORIZED, StatusCode::PAYMENT_REQUIRED, StatusCode::FORBIDDEN];
 
 /// The bundlers of a chain, in order of preference.
 #[derive(Clone, Debug)]
 pub struct Bundlers {
     chain_id: u64,
+    /// Those of our deployments.
+    entry_points: Vec<Address>,
     endpoints: Vec<Endpoint>,
     metrics: Arc<Metrics>,
 }
@@ -63,7 +72,7 @@ pub(crate) enum BundlerError {
 /// What is wrong with one of the bundlers, for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BundlerProblem {
-    /// Whether it is of another chain, and not merely silent.
+    /// Whether it is of another chain, no bundler, or refuses our key; and not merely silent.
     pub is_misconfigured: bool,
     text: String,
 }
@@ -83,6 +92,7 @@ impl Bundlers {
     pub fn of_chain(
         settings: &Settings,
         chain: &ChainSettings,
+        catalogue: &ChainCatalogue,
         metrics: &Arc<Metrics>,
     ) -> Result<Option<Self>, SettingsError> {
         let Some(listed) = settings.bundlers_of(chain) else { return Ok(None) };
@@ -90,11 +100,13 @@ impl Bundlers {
         let is_only = urls.len() == 1;
         let endpoint = |(url, number)| {
             let server = JsonRpc::connecting_within(url, patience / CONNECT).answering_at_most(MAX_ANSWER);
+            let server = server.refusing_with(KEY_REFUSED);
             let place = Place::bundler(chain, listed.keys, (!is_only).then_some(number));
             Endpoint::new(server, place, patience, probe)
         };
         let endpoints = urls.into_iter().zip(1..).map(endpoint).collect();
-        Ok(Some(Self { chain_id: chain.chain_id, endpoints, metrics: Arc::clone(metrics) }))
+        let (chain_id, entry_points) = (chain.chain_id, catalogue.entry_points());
+        Ok(Some(Self { chain_id, entry_points, endpoints, metrics: Arc::clone(metrics) }))
     }
 
     /// Passes a call on to the first bundler that answers.
@@ -120,12 +132,12 @@ impl Bundlers {
         Err(BundlerError::Unavailable { detail: why.join("; "), in_doubt: false })
     }
 
-    /// Asks each bundler for its chain now.
+    /// Asks each bundler for its chain and its EntryPoints now.
     pub async fn look(&self) -> Vec<Option<BundlerProblem>> {
         join_all(self.endpoints.iter().map(|endpoint| self.look_at(endpoint))).await
     }
 
-    /// What keeps calls from being answered: a bundler of another chain, or that none answers.
+    /// What keeps calls from being answered: one that is misconfigured, or that none answers.
     pub async fn problem(&self) -> Option<String> {
         let found = self.look().await;
         let none_answers = found.iter().all(Option::is_some);
@@ -136,14 +148,48 @@ impl Bundlers {
 
     async fn look_at(&self, endpoint: &Endpoint) -> Option<BundlerProblem> {
         let place = endpoint.place();
-        let (is_misconfigured, text) = match endpoint.within(chain_id(endpoint.provider())).await {
-            Ok(Ok(served)) if served == self.chain_id => return None,
-            Ok(Ok(served)) => (true, format!("{} serves chain {served}, and not {}", place.endpoint(), self.chain_id)),
-            Ok(Err(error)) => (false, described(place, &error)),
-            Err(EndpointError::AnswerTooLarge { limit }) => (false, too_large(place, limit)),
-            Err(EndpointError::Unanswered { detail, .. }) => (false, detail),
+        let misconfigured = |text| Some(BundlerProblem { is_misconfigured: true, text });
+        let served = match asked(endpoint, chain_id(endpoint.provider())).await {
+            Ok(served) => served,
+            Err(problem) => return Some(problem),
         };
-        Some(BundlerProblem { is_misconfigured, text })
+        if served != self.chain_id {
+            let text = format!("{} serves chain {served}, and not {}", place.endpoint(), self.chain_id);
+            return misconfigured(text);
+        }
+        let BundlerCall { method, params, .. } = BundlerCall::entry_points();
+        let query = endpoint.provider().raw_request::<_, Vec<EthAddress>>(method.into(), params);
+        match asked(endpoint, query).await {
+            Ok(supported) if supported.iter().any(|supported| self.entry_points.contains(&(*supported).into())) => None,
+            Ok(_) => {
+                misconfigured(format!("{} supports none of the EntryPoints of relay.deployments", place.endpoint()))
+            }
+            Err(problem) => Some(problem),
+        }
+    }
+}
+
+/// An answer that a bundler in order gives.
+async fn asked<T>(
+    endpoint: &Endpoint,
+    query: impl IntoFuture<Output = TransportResult<T>>,
+) -> Result<T, BundlerProblem> {
+    let place = endpoint.place();
+    let (is_misconfigured, text) = match endpoint.within(query).await {
+        Ok(Ok(answer)) => return Ok(answer),
+        Ok(Err(error)) => (is_refusal(&error), described(endpoint, &error)),
+        Err(EndpointError::AnswerTooLarge { limit }) => (false, too_large(place, limit)),
+        Err(EndpointError::Unanswered { detail, .. }) => (false, detail),
+    };
+    Err(BundlerProblem { is_misconfigured, text })
+}
+
+/// Whether the bundler does not know the method, or refuses our key: no bundler, or not ours.
+fn is_refusal(error: &TransportError) -> bool {
+    match error {
+        RpcError::ErrorResp(_) => true,
+        RpcError::Transport(kind) => is_refused_in_http(kind),
+        _ => false,
     }
 }
 
@@ -160,12 +206,24 @@ async fn ask(endpoint: &Endpoint, call: &BundlerCall) -> Result<Result<Box<RawVa
     match endpoint.on_behalf(query).await {
         Ok(Ok(result)) => Ok(Ok(result)),
         Ok(Err(RpcError::ErrorResp(error))) if let Ok(code) = error.code.try_into() => {
-            Ok(Err(BundlerRefusal { code, message: error.message.into_owned(), data: error.data }))
+            Ok(Err(refusal(endpoint, code, error)))
         }
-        Ok(Err(error)) => Err(received(described(place, &error))),
+        Ok(Err(error)) => {
+            let is_refused = matches!(&error, RpcError::Transport(kind) if is_refused_in_http(kind));
+            Err(Unanswered { detail: described(endpoint, &error), may_be_received: !is_refused })
+        }
         Err(EndpointError::AnswerTooLarge { limit }) => Err(received(too_large(place, limit))),
         Err(EndpointError::Unanswered { detail, may_be_received }) => Err(Unanswered { detail, may_be_received }),
     }
+}
+
+fn refusal(endpoint: &Endpoint, code: i32, ErrorPayload { message, data, .. }: ErrorPayload) -> BundlerRefusal {
+    let message = endpoint.redacted(&message).into_owned();
+    let data = data.map(|data| match endpoint.redacted(data.get()) {
+        Cow::Borrowed(_) => Ok(data),
+        Cow::Owned(redacted) => RawValue::from_string(redacted),
+    });
+    BundlerRefusal { code, message, data: data.and_then(Result::ok) }
 }
 
 async fn chain_id(provider: &RootProvider) -> Result<u64, RpcError<TransportErrorKind>> {
@@ -179,9 +237,10 @@ async fn probe(provider: RootProvider) -> Result<(), RpcError<TransportErrorKind
 }
 
 /// An answer that is no use, without anything that may contain the URL.
-fn described(place: &Place, error: &RpcError<TransportErrorKind>) -> String {
+fn described(endpoint: &Endpoint, error: &TransportError) -> String {
+    let place = endpoint.place();
     match error {
-        RpcError::ErrorResp(error) => place.refused(error.code, &error.message),
+        RpcError::ErrorResp(error) => place.refused(error.code, &endpoint.redacted(&error.message)),
         RpcError::Transport(TransportErrorKind::HttpError(http)) => place.http_status(http.status),
         _ => place.not_json_rpc(),
     }

@@ -234,7 +234,7 @@ pub enum ChainError {
         /// The error.
         detail: String,
     },
-    /// The node limits how often it is queried (HTTP status 429).
+    /// The node limits how often it is queried: HTTP status 429, or an error that says so.
     #[error("{detail}")]
     RateLimited {
         /// The error.

@@ -19,6 +19,10 @@ use crate::settings::{ChainSettings, SettingsError};
 
 /// An HTTP status; some nodes also use it as a code of JSON-RPC.
 const TOO_MANY_REQUESTS: u16 = 429;
+/// What nodes write in an error with another code, which they also use for other limits (-32005,
+/// -32007). A range of blocks that is too wide is refused in none of these words.
+const RATE_LIMITED: [&str; 6] =
+    ["rate limit", "rate-limit", "too many requests", "per second", "request limit", "request count"];
 
 /// A node.
 #[derive(Clone, Debug)]
@@ -104,11 +108,9 @@ impl Node {
         error: &RpcError<TransportErrorKind>,
     ) -> ChainError {
         match error {
-            RpcError::ErrorResp(payload) if is_revert(payload) => ChainError::Contract {
-                contract,
-                function: C::SIGNATURE,
-                detail: answered(payload.code, &payload.message),
-            },
+            RpcError::ErrorResp(payload) if is_revert(payload) => {
+                ChainError::Contract { contract, function: C::SIGNATURE, detail: self.answered(payload) }
+            }
             _ => self.describe(error),
         }
     }
@@ -117,10 +119,10 @@ impl Node {
     pub(super) fn describe(&self, error: &RpcError<TransportErrorKind>) -> ChainError {
         let place = self.endpoint.place();
         match error {
-            RpcError::ErrorResp(payload) if payload.code == i64::from(TOO_MANY_REQUESTS) => {
-                ChainError::RateLimited { detail: answered(payload.code, &payload.message) }
+            RpcError::ErrorResp(payload) if is_rate_limit(payload) => {
+                ChainError::RateLimited { detail: self.answered(payload) }
             }
-            RpcError::ErrorResp(payload) => ChainError::node(answered(payload.code, &payload.message)),
+            RpcError::ErrorResp(payload) => ChainError::node(self.answered(payload)),
             RpcError::Transport(TransportErrorKind::HttpError(http)) if http.status == TOO_MANY_REQUESTS => {
                 ChainError::RateLimited { detail: place.http_status(http.status) }
             }
@@ -132,6 +134,10 @@ impl Node {
             RpcError::Transport(kind) => ChainError::node(place.not_reached(kind)),
             _ => ChainError::node("the node's answer does not parse"),
         }
+    }
+
+    fn answered(&self, error: &ErrorPayload) -> String {
+        format!("the node answered {}: {}", error.code, Excerpt(&self.endpoint.redacted(&error.message)))
     }
 }
 
@@ -152,6 +158,11 @@ fn is_revert(payload: &ErrorPayload) -> bool {
     payload.code == 3 || payload.message.to_ascii_lowercase().contains("revert")
 }
 
+fn is_rate_limit(payload: &ErrorPayload) -> bool {
+    let message = payload.message.to_ascii_lowercase();
+    payload.code == i64::from(TOO_MANY_REQUESTS) || RATE_LIMITED.iter().any(|words| message.contains(words))
+}
+
 impl From<EndpointError> for ChainError {
     fn from(error: EndpointError) -> Self {
         match error {
@@ -161,6 +172,33 @@ impl From<EndpointError> for ChainError {
     }
 }
 
-fn answered(code: i64, message: &str) -> String {
-    format!("the node answered {code}: {}", Excerpt(message))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(code: i64, message: &'static str) -> bool {
+        is_rate_limit(&ErrorPayload { code, message: message.into(), data: None })
+    }
+
+    #[test]
+    fn limits_of_the_rate_are_told_from_limits_of_the_range() {
+        for (code, message) in [
+            (429, "Your app has exceeded its compute units per second capacity."),
+            (-32005, "daily request count exceeded, request rate limited"),
+            (-32007, "15/second request limit reached - reduce calls per second or upgrade your account"),
+            (-32029, "Too Many Requests"),
+        ] {
+            assert!(refused(code, message), "{message}");
+        }
+        for (code, message) in [
+            (-32005, "query returned more than 10000 results. Try with this block range [0x1, 0x5]."),
+            (-32602, "Log response size exceeded. You can make eth_getLogs requests with up to a 2K block range"),
+            (-32600, "eth_getLogs is limited to a 10,000 range"),
+            (-32000, "exceed maximum block range: 5000"),
+            (-32002, "request timed out"),
+            (-32005, "limit exceeded"),
+        ] {
+            assert!(!refused(code, message), "{message}");
+        }
+    }
 }

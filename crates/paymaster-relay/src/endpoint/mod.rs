@@ -4,6 +4,7 @@
 
 mod place;
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use alloy_provider::transport::{RpcError, TransportErrorKind, TransportResult};
 use alloy_rpc_client::RpcClient;
 use bounded_http::{JsonRpc, exceeded, not_reached};
 use breaker::Breaker;
+use reqwest::StatusCode;
 use thiserror::Error;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout};
@@ -29,6 +31,8 @@ pub(crate) struct Endpoint {
     patience: Duration,
     place: Place,
     breaker: Arc<Breaker>,
+    /// Parts of the URL that may be keys.
+    keys: Arc<[String]>,
 }
 
 /// Why a request has no answer. For the log and for operators; never contains the URL.
@@ -39,7 +43,7 @@ pub(crate) enum EndpointError {
     Unanswered {
         /// The error.
         detail: String,
-        /// Whether the server may have received the request.
+        /// Whether the server may act on the request.
         may_be_received: bool,
     },
     /// The answer exceeds the size limit.
@@ -62,7 +66,7 @@ impl Endpoint {
     where
         F: Future<Output = TransportResult<()>> + Send + 'static,
     {
-        let connections = server.connections();
+        let (connections, keys) = (server.connections(), server.keys());
         let provider = RootProvider::new(RpcClient::new(server, false));
         let (probed, asked) = (provider.clone(), place.clone());
         let breaker = Breaker::new(place.log(), move || {
@@ -70,7 +74,7 @@ impl Endpoint {
             let (asking, place) = (probe(probed.clone()), asked.clone());
             async move { place.why_unanswered(&timeout(patience, asking).await).is_none() }
         });
-        Self { provider, patience, place, breaker }
+        Self { provider, patience, place, breaker, keys }
     }
 
     /// The client for requests, each of which goes through one of the methods below.
@@ -86,6 +90,15 @@ impl Endpoint {
     /// Its names in messages.
     pub(crate) const fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// A text of the server without the keys in its URL: some repeat the URL in their errors.
+    pub(crate) fn redacted<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let redact = |text: Cow<'a, str>, key: &String| match text.contains(key.as_str()) {
+            true => text.replace(key.as_str(), "[redacted]").into(),
+            false => text,
+        };
+        self.keys.iter().fold(text.into(), redact)
     }
 
     /// Sends one request, or a batch. The inner error is the server's answer, or at least concerns
@@ -143,8 +156,9 @@ impl Endpoint {
     ) -> Result<TransportResult<T>, EndpointError> {
         if let Some(detail) = self.place.why_unanswered(&outcome) {
             failed(&detail);
-            let is_unsent = matches!(&outcome, Ok(Err(RpcError::Transport(kind))) if not_reached(kind));
-            return Err(EndpointError::Unanswered { detail, may_be_received: !is_unsent });
+            let is_refused = |kind| not_reached(kind) || is_refused_in_http(kind);
+            let is_refused = matches!(&outcome, Ok(Err(RpcError::Transport(kind))) if is_refused(kind));
+            return Err(EndpointError::Unanswered { detail, may_be_received: !is_refused });
         }
         self.breaker.answered();
         match outcome {
@@ -155,6 +169,13 @@ impl Endpoint {
             Err(_) => Err(EndpointError::Unanswered { detail: self.place.no_answer(), may_be_received: true }),
         }
     }
+}
+
+/// Whether the request was refused with a status that says that nothing was done: without a valid
+/// key, over the rate.
+pub(crate) fn is_refused_in_http(kind: &TransportErrorKind) -> bool {
+    let status = kind.as_http_error().and_then(|http| StatusCode::from_u16(http.status).ok());
+    status.is_some_and(|status| status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT)
 }
 
 /// Whether something answered, but not with JSON-RPC.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jsonrpsee::MethodResponse;
 use jsonrpsee::core::middleware::{Batch, BatchEntry, BatchEntryErr, Notification, RpcServiceT};
 use jsonrpsee::core::server::BatchResponseBuilder;
-use jsonrpsee::types::error::OVERSIZED_RESPONSE_CODE;
+use jsonrpsee::types::error::{OVERSIZED_RESPONSE_CODE, OVERSIZED_RESPONSE_MSG};
 use jsonrpsee::types::{Extensions, Id, Request};
 use proto::json::Excerpt;
 use relay_api::{Method, positions};
@@ -158,7 +158,9 @@ where
         let Ok(response) = timeout_at(until, inner.call(request)).await else {
             return around.refuse(refusable, &late, &request_id);
         };
-        if response.as_error_code() == Some(OVERSIZED_RESPONSE_CODE) {
+        // A bundler may have an error with that code.
+        let is_oversized = response.as_error_code() == Some(OVERSIZED_RESPONSE_CODE);
+        if is_oversized && response.as_json().get().contains(OVERSIZED_RESPONSE_MSG) {
             let error = EdgeError::ResponseTooLarge { limit: around.max_response };
             return made_here(MethodResponse::error(refusable.id, error.to_object(&request_id)));
         }

@@ -16,6 +16,9 @@ pub(super) struct AccountLogs {
     /// are refused narrows only its own.
     width: Mutex<Width>,
     unfinished: Mutex<HashMap<Account, Reading>>,
+    /// The first block whose logs the node still has, as far as it is known: found out at one
+    /// account, it holds for all of them.
+    first_kept: Mutex<HashMap<Contracts, u64>>,
 }
 
 /// An account, for one deployment: it has nonces and logs of its own at each EntryPoint.
@@ -49,10 +52,19 @@ impl AccountLogs {
     /// those reservations were used.
     pub(super) fn resume(&self, account: Account, first: u64, end: u64, of: HashSet<SponsorshipId>) -> Reading {
         let unfinished = self.unfinished().remove(&account).filter(|reading| reading.first <= first);
-        unfinished.unwrap_or_else(|| {
+        let reading = unfinished.unwrap_or_else(|| {
             let width = *self.width();
             Reading { first, end, of, next: first, width, mined: HashMap::new(), refused: 0 }
-        })
+        });
+        let first_kept = self.first_kept().get(&account.contracts).copied();
+        Reading { next: reading.next.max(first_kept.unwrap_or(0)), ..reading }
+    }
+
+    /// The node has pruned the logs of the blocks before this one.
+    pub(super) fn note_pruned(&self, of: Contracts, first_kept: u64) {
+        let mut known = self.first_kept();
+        let known = known.entry(of).or_default();
+        *known = first_kept.max(*known);
     }
 
     /// Keeps for the next round what was read of an account.
@@ -72,6 +84,10 @@ impl AccountLogs {
 
     fn width(&self) -> MutexGuard<'_, Width> {
         self.width.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn first_kept(&self) -> MutexGuard<'_, HashMap<Contracts, u64>> {
+        self.first_kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn unfinished(&self) -> MutexGuard<'_, HashMap<Account, Reading>> {
@@ -98,6 +114,8 @@ mod tests {
         reading.next = 9;
         logs.suspend(account, reading);
         assert_eq!(resume(account, 4).next, 4, "it begins before that");
+        logs.note_pruned(contracts, 7);
+        assert_eq!((resume(elsewhere, 6).next, resume(account, 6).next), (6, 7));
         let reading = resume(account, 5);
         logs.suspend(account, reading);
         logs.keep_only(other, &HashSet::new());

@@ -42,7 +42,7 @@ impl Settler {
     async fn release_all_unused(&self) -> Result<u64, Failure> {
         // The counter exists before the first is released.
         self.metrics.reservations_expired(self.chain.id(), 0);
-        let latest = self.chain.reader.latest_block().await?;
+        let latest = self.reader.latest_block().await?;
         let now = self.chain.time.note(latest);
         if now.is_host_behind() {
             return Ok(0);
@@ -89,7 +89,7 @@ impl Settler {
         latest: Block,
         bound: u64,
     ) -> Result<(u64, Option<Used>), RelayError> {
-        let block = if last_settled == latest.number { latest } else { self.chain.reader.block(last_settled).await? };
+        let block = if last_settled == latest.number { latest } else { self.reader.block(last_settled).await? };
         let ended_before = block.timestamp.min(bound);
         let expired = self.store.expired(contracts, ended_before, IN_ROUND).await?;
         if !self.is_configured(contracts) {
@@ -100,11 +100,20 @@ impl Settler {
         }
         // Backends lag behind the latest block, and forget old state.
         let at = latest.number.saturating_sub(self.confirmations().min(STATE_KEPT));
-        let mut all_used = Used { contracts, at, latest: latest.number, ended_before, expired: Vec::new() };
+        let latest = latest.number;
+        let mut all_used = Used { contracts, at, latest, ended_before, expired: Vec::new(), is_complete: false };
         let (mut rest, mut released, mut fruitless, mut untold) = (&expired[..], 0, 0, None);
         while !rest.is_empty() && fruitless < FRUITLESS {
             let (part, others) = rest.split_at(rest.len().min(self.progress.nonces_at_once()));
-            let Some(told) = self.next_nonces(contracts, part, at).await? else { continue };
+            let told = match self.next_nonces(contracts, part, at).await {
+                Ok(Some(told)) => told,
+                Ok(None) => continue,
+                // What the node told before counts.
+                Err(error) => {
+                    untold = Some(error);
+                    break;
+                }
+            };
             rest = others;
             all_used.at = all_used.at.max(told.at);
             fruitless += 1;
@@ -125,6 +134,7 @@ impl Settler {
             }
             released += self.release(unused, ended_before).await?;
         }
+        all_used.is_complete = rest.is_empty() && untold.is_none() && expired.len() < IN_ROUND as usize;
         match untold {
             Some(error) if released == 0 && all_used.expired.is_empty() => Err(error.into()),
             Some(_) | None => Ok((released, Some(all_used))),
@@ -148,21 +158,18 @@ impl Settler {
         contracts: Contracts,
         expired: &[Expired],
         at: u64,
-    ) -> Result<Option<Nonces>, RelayError> {
+    ) -> Result<Option<Nonces>, ChainError> {
         let accounts: Vec<_> = expired.iter().map(|expired| (expired.sender, expired.nonce)).collect();
-        let told = match self.chain.reader.next_nonces(contracts.entry_point, &accounts, at).await {
+        let told = match self.reader.next_nonces(contracts.entry_point, &accounts, at).await {
             Ok(told) => told,
+            // A batch may be over the rate by itself.
             Err(
-                error
-                @ (ChainError::Node { .. } | ChainError::AnswerTooLarge { .. } | ChainError::NoncesNotRead { .. }),
+                error @ (ChainError::Node { .. }
+                | ChainError::RateLimited { .. }
+                | ChainError::AnswerTooLarge { .. }
+                | ChainError::NoncesNotRead { .. }),
             ) => Nonces { at, next: vec![Err(error)] },
-            Err(error) => {
-                // A batch may be over the rate by itself: the next round's are smaller.
-                if matches!(error, ChainError::RateLimited { .. }) {
-                    self.progress.fewer_nonces(expired.len());
-                }
-                return Err(error.into());
-            }
+            Err(error) => return Err(error),
         };
         if expired.len() > 1 && told.next.iter().all(Result::is_err) {
             self.progress.fewer_nonces(expired.len());

@@ -38,7 +38,7 @@ impl Settler {
     /// [`RelayError::ChainUnavailable`], also if the latest block is not believed;
     /// [`RelayError::StoreUnavailable`].
     pub(super) async fn believed_head(&self) -> Result<Block, RelayError> {
-        let latest = self.chain.reader.latest_block().await?;
+        let latest = self.reader.latest_block().await?;
         let now = self.chain.time.note(latest);
         let known = self.store.known_blocks(self.chain.id()).await?;
         let footing = self.footing(&known, latest.number).await?;
@@ -74,7 +74,7 @@ impl Settler {
             return Ok(());
         }
         let furthest = read.map_or(latest, |read| latest.min(read.saturating_add(MOST_IN_ROUND)));
-        match self.chain.reader.hash_of(furthest).await {
+        match self.reader.hash_of(furthest).await {
             Ok(Some(_)) => Ok(()),
             // A node that keeps no old blocks. A latest block that does not exist is found by the
             // queries of logs.
@@ -88,7 +88,7 @@ impl Settler {
     async fn footing(&self, known: &[(u64, Hash)], latest: u64) -> Result<Footing, RelayError> {
         let mut other = None;
         for (number, hash) in known.iter().rev().filter(|(number, _)| *number <= latest) {
-            match self.chain.reader.hash_of(*number).await {
+            match self.reader.hash_of(*number).await {
                 Ok(Some(told)) if told == *hash => {
                     self.progress.block_found();
                     let anchor = Some(*number);
@@ -143,7 +143,7 @@ impl Settler {
 
     /// `None` also if the node does not answer: some keep no old blocks.
     async fn hash_if_told(&self, number: u64) -> Result<Option<Hash>, RelayError> {
-        match self.chain.reader.hash_of(number).await {
+        match self.reader.hash_of(number).await {
             Err(ChainError::Node { .. }) => Ok(None),
             told => Ok(told?),
         }

@@ -4,6 +4,7 @@
 mod account_logs;
 mod expired;
 mod head;
+mod paced;
 mod progress;
 mod pruned;
 mod used;
@@ -19,6 +20,7 @@ use tokio::time::{interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use self::account_logs::AccountLogs;
+use self::paced::PacedReader;
 use self::progress::{Failure, MOST_QUERIES, Progress, Round};
 use self::used::Used;
 use self::width::Width;
@@ -35,14 +37,14 @@ use crate::store::{BlocksRead, Contracts, Settled, Settlement, Store};
 /// Minimum number of blocks to reread after the chain turned out to be shorter than what was read;
 /// a chain shorter by at most this many is believed.
 const READ_AGAIN: u64 = 1000;
-/// The time after which a query is repeated that the node may have refused for its rate.
+/// The time after which a query is repeated that the node may have refused for its rate, without
+/// saying so.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Maximum number of such pauses of a deployment per round, if the node says that it is the rate.
-const MOST_PAUSES: u32 = 3;
 
 /// Settles mined operations on one chain and releases expired reservations.
 pub struct Settler {
     chain: Arc<Chain>,
+    reader: PacedReader,
     store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
     progress: Progress,
@@ -61,7 +63,8 @@ impl Settler {
         let (progress, chain_log) = (Progress::default(), OutageLog::new(chain.name()));
         let (used, account_logs) = Default::default();
         let unknown_log = LineRation::new(format!("unknown operations, {}", chain.name()));
-        Self { chain: Arc::clone(chain), store, metrics, progress, used, account_logs, chain_log, unknown_log }
+        let (chain, reader) = (Arc::clone(chain), PacedReader::new(Arc::clone(&chain.reader)));
+        Self { chain, reader, store, metrics, progress, used, account_logs, chain_log, unknown_log }
     }
 
     /// Its chain.
@@ -93,7 +96,8 @@ impl Settler {
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => {}
             }
-            outage.note(self.settle().await, self.needs());
+            let Some(outcome) = stop.run_until_cancelled(self.settle()).await else { return };
+            outage.note(outcome, self.needs());
         }
     }
 
@@ -144,23 +148,17 @@ impl Settler {
         let (mut settled, mut queries, contracts) = (0, 0, Contracts::from(deployment));
         // The last block to request: before the latest if the logs lag.
         let (mut end, mut step, mut lag) = (latest, 1, None);
-        // The last blocks whose query was repeated, and how often the node limited the rate.
-        let (mut repeated, mut limited) = (None, 0);
+        // The last blocks whose query was repeated.
+        let mut repeated = None;
         while from <= end && (queries < MOST_QUERIES || from <= begun_at) {
             queries += 1;
             let mut width = self.progress.width(contracts);
             let to = width.last_block(from, end);
-            let mined = match self.chain.reader.mined(deployment, from, to).await {
+            let mined = match self.reader.mined(deployment, from, to).await {
                 // Nodes refuse too wide a range in many ways, none of which is unambiguous.
                 Err(ChainError::AnswerTooLarge { .. } | ChainError::Node { .. }) if to > from => {
                     width.note_refused(from, to);
                     self.progress.note_width(contracts, width);
-                    continue;
-                }
-                // Which says nothing about the blocks.
-                Err(ChainError::RateLimited { .. }) if limited < MOST_PAUSES => {
-                    limited += 1;
-                    sleep(PAUSE).await;
                     continue;
                 }
                 // Like a refusal, but each one takes the node, or us, a long time: the next round

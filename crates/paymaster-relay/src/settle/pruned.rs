@@ -28,7 +28,7 @@ impl Settler {
         if self.progress.refused(deployment.into(), from) < REFUSED_ROUNDS {
             return Err(refusal.into());
         }
-        let ask = |block| self.chain.reader.mined(deployment, block, block);
+        let ask = |block| self.reader.mined(deployment, block, block);
         // Backends lag behind the latest block.
         let newest = latest.saturating_sub(self.confirmations());
         let Some(first) = first_given(from, newest, ask).await? else {

@@ -35,6 +35,8 @@ pub(super) struct Used {
     /// Their windows ended before this time, in Unix seconds.
     pub(super) ended_before: u64,
     pub(super) expired: Vec<Expired>,
+    /// Whether these are all that there are.
+    pub(super) is_complete: bool,
 }
 
 /// What became of an operation whose nonce was used.
@@ -76,7 +78,7 @@ impl Settler {
         let all_used = take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
         let Some(all_used) = all_used else { return Ok(0) };
         // Of a deployment whose nonces were not read nothing is known.
-        for Used { contracts, expired, .. } in &all_used {
+        for Used { contracts, expired, .. } in all_used.iter().filter(|used| used.is_complete) {
             let senders = expired.iter().map(|expired| expired.sender).collect();
             self.account_logs.keep_only(*contracts, &senders);
         }
@@ -98,7 +100,7 @@ impl Settler {
     }
 
     async fn release_replaced(&self, used: Used) -> Result<u64, RelayError> {
-        let Used { contracts, at, latest, ended_before, expired } = used;
+        let Used { contracts, at, latest, ended_before, expired, .. } = used;
         let mut by_sender = HashMap::<Address, Vec<Expired>>::new();
         for expired in expired {
             by_sender.entry(expired.sender).or_default().push(expired);
@@ -113,7 +115,7 @@ impl Settler {
             let first = expired.iter().map(block_of).min().unwrap_or(recent);
             let of = expired.iter().map(|expired| expired.id.clone()).collect();
             let reading = self.account_logs.resume(Account { contracts, sender }, first, at, of);
-            let (known, failure) = self.operations_of(contracts, sender, reading, &mut queries).await;
+            let (known, failure) = self.operations_of(Account { contracts, sender }, reading, at, &mut queries).await;
             // The one that may have been mined is the one that costs most.
             expired.sort_by_key(|expired| Reverse(expired.max_cost));
             let mut replaced = Vec::new();
@@ -225,18 +227,18 @@ impl Settler {
     }
 
     /// Reads on in the logs of an account, as far as the node keeps them, and in that many queries
-    /// at most. What was read before an error is known.
+    /// at most. What was read before an error is known. The node has the block `newest`.
     async fn operations_of(
         &self,
-        contracts: Contracts,
-        sender: Address,
+        account: Account,
         mut reading: Reading,
+        newest: u64,
         queries: &mut u32,
     ) -> (Known, Option<ChainError>) {
         let mut failure = None;
         while reading.next <= reading.end && *queries > 0 {
             *queries -= 1;
-            if let Err(error) = self.read_on(contracts, sender, &mut reading).await {
+            if let Err(error) = self.read_on(account, &mut reading, newest).await {
                 failure = Some(error);
                 break;
             }
@@ -246,15 +248,16 @@ impl Settler {
             return (Known { mined: reading.mined, read_for: reading.of }, failure);
         }
         let known = Known { mined: reading.mined.clone(), read_for: HashSet::new() };
-        self.account_logs.suspend(Account { contracts, sender }, reading);
+        self.account_logs.suspend(account, reading);
         (known, failure)
     }
 
     /// One query of the logs of an account.
-    async fn read_on(&self, contracts: Contracts, sender: Address, reading: &mut Reading) -> Result<(), ChainError> {
-        let (from, at) = (reading.next, reading.end);
-        let to = reading.width.last_block(from, at);
-        let ask = |from, to| self.chain.reader.mined_of(contracts.entry_point, sender, from, to);
+    async fn read_on(&self, account: Account, reading: &mut Reading, newest: u64) -> Result<(), ChainError> {
+        let Account { contracts, sender } = account;
+        let from = reading.next;
+        let to = reading.width.last_block(from, reading.end);
+        let ask = |from, to| self.reader.mined_of(contracts.entry_point, sender, from, to);
         match ask(from, to).await {
             Ok(ops) => {
                 reading.width.note_answered(from, to);
@@ -287,8 +290,10 @@ impl Settler {
                 Err(refusal)
             }
             Err(refusal @ (ChainError::Node { .. } | ChainError::LogsLag { .. } | ChainError::LogsNotRead { .. })) => {
-                let given = first_given(from, at, |block| ask(block, block)).await?;
-                reading.next = given.ok_or(refusal)?;
+                // By now the node may have pruned all blocks of this reading.
+                let first = first_given(from, newest, |block| ask(block, block)).await?.ok_or(refusal)?;
+                self.account_logs.note_pruned(contracts, first);
+                reading.next = first;
                 Ok(())
             }
             // The node limits how often it is queried, or fails otherwise.

@@ -10,12 +10,15 @@ use crate::support::{Bundler, Client, Log, Other, Refusal, Says, World, deployme
 
 const ETHER: u128 = 10u128.pow(18);
 const ENTRY_POINT: &str = "0x0000000071727De22E5E9d8BAf0edAc6f37da032";
+const OTHER_CONTRACT: &str = "0x1111111111111111111111111111111111111111";
 const HASH: &str = "0x1111111111111111111111111111111111111111111111111111111111111111";
 const SEND: &str = "eth_sendUserOperation";
 const ESTIMATE: &str = "eth_estimateUserOperationGas";
 const RECEIPT: &str = "eth_getUserOperationReceipt";
 const BY_HASH: &str = "eth_getUserOperationByHash";
 const ENTRY_POINTS: &str = "eth_supportedEntryPoints";
+/// A JSON-RPC error about the key.
+const REFUSED: &str = r#"{"jsonrpc":"2.0","id":ID,"error":{"code":-32000,"message":"the key is not valid"}}"#;
 const METHODS: [&str; 5] = [SEND, ESTIMATE, RECEIPT, BY_HASH, ENTRY_POINTS];
 
 async fn world(urls: &[&str]) -> World {
@@ -115,12 +118,32 @@ async fn a_bundlers_own_error_is_kept_and_no_other_bundler_is_asked() {
 }
 
 #[tokio::test]
-async fn a_question_goes_to_the_next_bundler_if_one_does_not_answer() {
+async fn keys_in_the_url_are_not_in_a_bundlers_error() {
+    const KEY: &str = "0123456789abcdef0123";
+    let (bundler, node) = (Bundler::start(), "https://node.example.org/v2/");
+    let url = format!("{}/v1/{KEY}?apikey=secret-secret-secret", bundler.url());
+    let world = world(&[&url]).await;
+    let text = |key: &str, other: &str| {
+        let message = format!("fetch failed: {node}{key}, {other}");
+        json!({ "code": -32008, "message": message, "data": { "url": [other] } })
+    };
+    bundler.answers(Says::Error(text(KEY, "secret-secret-secret").to_string()));
+    for method in METHODS {
+        let answer = self::text(&world.client, method, &params(method)).await;
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        // Its code is its own, too, although the relay has one of the same number.
+        assert_eq!(answer["error"], text("[redacted]", "[redacted]"), "{method}");
+    }
+}
+
+#[tokio::test]
+async fn a_query_goes_to_the_next_bundler_if_one_does_not_answer() {
     for fault in [
         Says::Http("503 Service Unavailable", ""),
         Says::Http("500 Internal Server Error", r#"{"jsonrpc":"2.0","id":ID,"result":"0x1"}"#),
         Says::Http("429 Too Many Requests", ""),
         Says::Http("401 Unauthorized", "no"),
+        Says::Http("403 Forbidden", REFUSED),
         Says::Http("302 Found", ""),
         Says::Http("200 OK", "<html>"),
         Says::Error(r#"{"code":4294967296,"message":"no code of JSON-RPC"}"#.to_owned()),
@@ -153,9 +176,24 @@ async fn an_operation_goes_to_another_bundler_only_if_it_was_not_sent_to_the_one
     assert_eq!(result(&world, SEND).await, HASH);
     assert_eq!(methods(&second), [SEND]);
 
+    for refusal in [
+        Says::Http("429 Too Many Requests", ""),
+        Says::Http("429 Too Many Requests", REFUSED),
+        Says::Http("401 Unauthorized", "no"),
+        Says::Http("402 Payment Required", REFUSED),
+        Says::Http("403 Forbidden", REFUSED),
+        Says::Http("404 Not Found", ""),
+    ] {
+        let first = Bundler::start();
+        let world = self::world(&[first.url(), second.url()]).await;
+        first.answers(refusal.clone());
+        assert_eq!(result(&world, SEND).await, HASH, "{refusal:?}");
+        assert_eq!(methods(&first), [SEND], "{refusal:?}");
+    }
+
     for fault in [
         Says::Http("503 Service Unavailable", ""),
-        Says::Http("429 Too Many Requests", ""),
+        Says::Http("408 Request Timeout", ""),
         Says::Http("200 OK", "<html>"),
         Says::HangsUp,
         Says::Nothing,
@@ -361,4 +399,21 @@ async fn the_status_names_bundlers_of_another_chain_and_silent_ones_if_none_answ
     let problem = world.problem("bundler").await.unwrap();
     assert!(problem.contains("(number 1) answered -32601: not here; the bundler at"), "{problem}");
     assert!(problem.contains("(number 2) cannot be reached"), "{problem}");
+}
+
+#[tokio::test]
+async fn the_status_names_what_is_no_bundler_of_ours_even_if_another_one_answers() {
+    let (first, second) = (Bundler::start(), Bundler::start());
+    let world = world(&[first.url(), second.url()]).await;
+    assert_eq!(world.problem("bundler").await, None);
+    for (says, problem) in [
+        // A node.
+        (Says::Error(r#"{"code":-32601,"message":"no such method"}"#.to_owned()), "answered -32601: no such method"),
+        (Says::Result(format!("[\"{OTHER_CONTRACT}\"]")), "supports none of the EntryPoints of relay.deployments"),
+        (Says::Http("401 Unauthorized", REFUSED), "answered HTTP status 401"),
+    ] {
+        first.answers(says);
+        let expected = format!("the bundler at relay.bundler.urls (number 1) {problem}");
+        assert_eq!(world.problem("bundler").await, Some(expected));
+    }
 }

@@ -145,7 +145,7 @@ async fn the_policies_that_would_sponsor_are_listed() {
     later["nonce"] = "0x1".into();
     for (params, code, reason) in [
         (json!([op, world.entry_point(), "open"]), -32602, "invalid_field"),
-        (json!([op, world.entry_point(), vec!["open"; 17]]), -32602, "invalid_field"),
+        (json!([op, world.entry_point(), ["a", "b", "c", "d", "open"]]), -32602, "invalid_field"),
         (json!([op, world.entry_point(), [1]]), -32602, "invalid_field"),
         // The account's fault, under any policy.
         (json!([later, world.entry_point(), ["open"]]), -32500, "account_nonce_invalid"),

@@ -27,8 +27,8 @@ pub struct BundledOperation;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyIds(pub Vec<String>);
 
-/// Each of them is checked against the chain.
-const MOST_POLICIES: usize = 16;
+/// Each of them is checked against the chain, in one call that counts once.
+const MOST_POLICIES: usize = 4;
 
 /// The state that a bundler assumes for an estimate, by address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +73,14 @@ impl Parameter for PolicyIds {
         if list.len() > MOST_POLICIES {
             return Err(invalid(Self::NAME, format!("expected at most {MOST_POLICIES} policies")));
         }
-        list.iter().map(|id| text(Self::NAME, id).map(str::to_owned)).collect::<Result<_, _>>().map(Self)
+        let mut ids = Vec::new();
+        for id in list {
+            let id = text(Self::NAME, id)?.to_owned();
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        Ok(Self(ids))
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {

@@ -7,7 +7,7 @@ use alloy_sol_types::{SolCall, sol};
 
 use proto::Address;
 
-use super::{Calls, InnerCall, NotUnderstood, decode, executed_calls};
+use super::{Calls, InnerCall, Kind, NotUnderstood, decode, executed_calls};
 
 sol! {
     /// Uniswap, OpenZeppelin and many others.
@@ -75,9 +75,9 @@ fn inside(sender: Address, call: &InnerCall) -> Calls {
     {
         return calls;
     }
-    let to_itself = |data: &[Bytes]| {
-        data.iter().map(|data| InnerCall { target: call.target, data: data.clone(), kind: call.kind }).collect()
-    };
+    // To `address(this)`: code that is run in the account's name thus calls the account.
+    let itself = if call.kind == Kind::Delegate { sender } else { call.target };
+    let to_itself = |data: &[Bytes]| data.iter().map(|data| InnerCall::call(itself, data)).collect();
     let to_each =
         |calls: &[Multicall3::Call]| calls.iter().map(|call| InnerCall::call(call.target, &call.callData)).collect();
     Ok(match call.selector() {

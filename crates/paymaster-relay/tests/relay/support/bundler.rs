@@ -5,12 +5,16 @@ use std::net::TcpListener as Listener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde_json::Value;
+use proto::EntryPointVersion::{self, V06, V07, V08, V09};
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
 use super::node::read_body;
+
+/// Those that it supports.
+const ENTRY_POINTS: [EntryPointVersion; 4] = [V06, V07, V08, V09];
 
 /// The answer to a call.
 #[derive(Clone, Debug)]
@@ -70,6 +74,9 @@ impl Bundler {
     fn says(&self, answer: impl Fn(&Value) -> Option<Says> + Send + 'static, chain_id: u64) {
         let usual = move |call: &Value| match call["method"].as_str() {
             Some("eth_chainId") => Says::Result(format!("\"{chain_id:#x}\"")),
+            Some("eth_supportedEntryPoints") => {
+                Says::Result(json!(ENTRY_POINTS.map(|version| version.canonical_address().to_string())).to_string())
+            }
             _ => Says::Result("null".to_owned()),
         };
         *self.0.answers.lock().unwrap() = Box::new(move |call| answer(call).unwrap_or_else(|| usual(call)));

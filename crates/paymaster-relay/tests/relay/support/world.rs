@@ -451,7 +451,7 @@ async fn open(
     let metrics = Arc::new(Metrics::new(&registry).unwrap());
     let chains = settings.all_chains().iter().zip(catalogue.chains()).map(|(chain, catalogue)| {
         let node = Arc::new(RpcChain::new(chain).unwrap());
-        let bundlers = Bundlers::of_chain(&settings, chain, &metrics).unwrap();
+        let bundlers = Bundlers::of_chain(&settings, chain, catalogue, &metrics).unwrap();
         Chain::new(Arc::clone(catalogue), node, Arc::clone(&clock) as _).with_bundlers(bundlers)
     });
     let parts = Parts {
