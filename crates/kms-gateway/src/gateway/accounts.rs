@@ -130,6 +130,7 @@ impl Gateway {
         if let Some(wallet) = self.inner.known.kept_wallet(&self.inner.tee, account_id) {
             return Ok(Arc::unwrap_or_clone(wallet));
         }
+        self.inner.check_not_unknown(account_id)?;
         let is_stranger = !self.inner.store.has_account(account_id).await.unwrap_or(false);
         let turn = if is_stranger { Some(self.inner.stranger(account_id, Inquirer::of(caller)).await?) } else { None };
         let (inner, account_id) = (Arc::clone(&self.inner), account_id.clone());
@@ -149,7 +150,6 @@ impl Gateway {
 impl Inner {
     /// A turn to look up an account that the index does not know.
     async fn stranger(&self, account_id: &AccountId, inquirer: Inquirer) -> Result<StrangersTurn, GatewayError> {
-        self.check_not_unknown(account_id)?;
         let turn = self.strangers.turn(inquirer).await?;
         // The previous holder of the turn may have looked it up.
         self.check_not_unknown(account_id)?;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use proto::command::{PasskeyAssertion, RelayApproval, WalletInfo};
+use proto::command::{PasskeyAssertion, Provisioned, RelayApproval, WalletInfo};
 use proto::digest::personal_message_hash;
 use proto::signers::AuthorisedSigner;
 use proto::{AccountId, Permissions, RequestDigest, Status};
@@ -44,7 +44,6 @@ impl Inner {
         if now.abs_diff(timestamp) > ALLOWED_SKEW {
             return Err(GatewayError::TimestampSkewed { timestamp, now, allowed: ALLOWED_SKEW });
         }
-        let provisioned = self.known.provisioned(&self.tee).await?;
         let signer = recover(&personal_message_hash(&request.digest.0), &request.approval.signature)
             .ok_or(GatewayError::Refused(Status::RelaySignatureInvalid))?;
         match case.caller.principal {
@@ -52,13 +51,17 @@ impl Inner {
             _ => {}
         }
         case.signer = Some(signer);
-        let AuthorisedSigner { record, permissions, .. } = *provisioned
-            .signers
-            .iter()
-            .find(|known| known.address == signer)
-            .ok_or(GatewayError::Refused(Status::SignerNotAuthorised))?;
-        case.authority = Authority::RelayKey { record };
-        check_permissions(permissions, request)?;
+        let mut authority = Authority::Anyone;
+        let permitted = |provisioned: &Provisioned| {
+            let known = provisioned.signers.iter().find(|known| known.address == signer);
+            let AuthorisedSigner { record, permissions, .. } =
+                *known.ok_or(GatewayError::Refused(Status::SignerNotAuthorised))?;
+            authority = Authority::RelayKey { record };
+            check_permissions(permissions, request).map(|()| record)
+        };
+        let permitted = self.known.check(&self.tee, permitted).await;
+        case.authority = authority;
+        let record = permitted?;
         let asker = Asker::RelayKey { record };
         let wallet = match request.passkey {
             Some(passkey) => Some(self.check_passkey(request.account_id, passkey, case, asker).await?),

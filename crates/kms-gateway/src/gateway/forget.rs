@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{DATABASE, Gateway};
 use crate::clock::{Clock as _, SystemClock};
-use crate::store::{Action, AuditRecord, Decision, SqliteStore, Store, StoreError};
+use crate::store::{Action, AuditRecord, Counters, Decision, SqliteStore, Store, StoreError};
 use crate::transport::TeeName;
 
 /// Why there is nothing to forget.
@@ -53,6 +53,8 @@ async fn forget(store: &dyn Store, name: TeeName) -> Result<(), ForgetError> {
     if served.name != name {
         return Err(ForgetError::Another { served: served.name });
     }
+    // The next TEE begins at 0, which is no rollback.
+    let from = store.audited_admin_counter().await?;
     let row = AuditRecord {
         at: SystemClock.now(),
         request_id: Uuid::new_v4().to_string(),
@@ -61,7 +63,7 @@ async fn forget(store: &dyn Store, name: TeeName) -> Result<(), ForgetError> {
         signer: Some(served.paymaster_signer),
         user_op_hash: None,
         context_hash: None,
-        counters: None,
+        counters: (from > 0).then_some(Counters { from, to: 0 }),
         left_out: 0,
         decision: Decision::Allowed,
         reason: "ok",

@@ -141,6 +141,28 @@ impl Known {
             state.generation
         };
         let reported = self.security_state(tee).await?;
+        self.keep(reported, generation, lost)
+    }
+
+    /// Checks the provisioned state. What the kept one fails may pass one that is at most a second
+    /// old: another gateway may have sent admin commands since.
+    pub(super) async fn check<T>(
+        &self,
+        tee: &Tee,
+        mut check: impl FnMut(&Provisioned) -> Result<T, GatewayError>,
+    ) -> Result<T, GatewayError> {
+        let kept = self.provisioned(tee).await?;
+        if let Ok(passed) = check(&kept) {
+            return Ok(passed);
+        }
+        let lost = tee.queue_stats().lost;
+        let generation = self.state.read().unwrap_or_else(PoisonError::into_inner).generation;
+        let recent = self.recent_security_state(tee).await?;
+        check(&*self.keep(SecurityState::clone(&recent), generation, lost)?)
+    }
+
+    /// Keeps what the TEE reported after these numbers were read.
+    fn keep(&self, reported: SecurityState, generation: u64, lost: u64) -> Result<Arc<Provisioned>, GatewayError> {
         self.required.check(&reported)?;
         let provisioned = reported.provisioned.map(Arc::new).ok_or(GatewayError::Refused(Status::NotProvisioned))?;
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);

@@ -32,7 +32,7 @@ use std::time::Duration;
 use breaker::OutageLog;
 use prometheus::Registry;
 use proto::command::{Provisioned, SecurityState};
-use proto::{Address, EntryPoint};
+use proto::{Address, EntryPoint, Status};
 use serve::{LineRation, TrustedProxies};
 use thiserror::Error;
 use tokio::sync::Semaphore;
@@ -273,12 +273,20 @@ impl Gateway {
         chain_id: Option<u64>,
         address: Option<Address>,
     ) -> Result<Option<EntryPoint>, GatewayError> {
-        let provisioned = self.provisioned().await?;
-        let deployments = provisioned.ceilings.deployments.iter();
-        Ok(deployments.map(|deployment| deployment.entry_point).find(|entry_point| {
+        let is_meant = |entry_point: &EntryPoint| {
             chain_id.is_none_or(|chain_id| chain_id == entry_point.chain_id)
                 && address.is_none_or(|address| address == entry_point.address)
-        }))
+        };
+        let found = |provisioned: &Provisioned| {
+            let deployments = provisioned.ceilings.deployments.iter();
+            let mut entry_points = deployments.map(|deployment| deployment.entry_point);
+            entry_points.find(is_meant).ok_or(GatewayError::Refused(Status::DeploymentNotAllowed))
+        };
+        match self.inner.known.check(&self.inner.tee, found).await {
+            Ok(entry_point) => Ok(Some(entry_point)),
+            Err(GatewayError::Refused(Status::DeploymentNotAllowed)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Identifies this TEE in answers: the address of the paymaster key that only it holds.

@@ -18,6 +18,7 @@ mod disk_full;
 mod failures;
 mod flood;
 mod moved_database;
+mod other_gateways;
 mod permits;
 mod protection;
 mod rationed_refusals;

@@ -78,6 +78,16 @@ impl Node {
         self.within(query).await?.map_err(|error| self.describe(&error))
     }
 
+    /// The same for an old block, of which the node, or a database behind it, may have nothing left:
+    /// that it fails says nothing about the node.
+    pub(super) async fn ask_of_old<T>(
+        &self,
+        query: impl IntoFuture<Output = TransportResult<T>>,
+    ) -> Result<T, ChainError> {
+        let too_slow = || ChainError::node("the node did not answer for an old block in time");
+        self.within_or(query, too_slow).await?.map_err(|error| self.describe(&error))
+    }
+
     /// Checks the answer to `eth_chainId`.
     ///
     /// # Errors

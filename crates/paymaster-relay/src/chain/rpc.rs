@@ -45,12 +45,10 @@ impl RpcChain {
         self.node.call(paymaster, &activationDelayCall {}).await
     }
 
-    async fn header(&self, tag: &str) -> Result<Option<Header>, ChainError> {
-        self.node.ask(self.node.provider().raw_request("eth_getBlockByNumber".into(), (tag, false))).await
-    }
-
     async fn header_of(&self, number: u64) -> Result<Option<Header>, ChainError> {
-        let Some(header) = self.header(&tag_of(number)).await? else { return Ok(None) };
+        let query = self.node.provider().raw_request("eth_getBlockByNumber".into(), (tag_of(number), false));
+        let header: Option<Header> = self.node.ask_of_old(query).await?;
+        let Some(header) = header else { return Ok(None) };
         header.check_number(number)?;
         Ok(Some(header))
     }

@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::{RelayKeyError, version3};
+use super::{KeyRecord, RelayKeyError, version3};
 use crate::settings::{PassphrasePlace, RelayKeySettings};
 
 /// Reads the passphrase from the configured place.
@@ -39,6 +39,15 @@ pub fn passphrase(settings: &RelayKeySettings) -> Result<SecretString, RelayKeyE
         "" => Err(missing("empty")),
         passphrase => Ok(SecretString::from(passphrase)),
     }
+}
+
+/// A key and what its file says of it.
+pub(super) struct KeyFile {
+    pub(super) key: SigningKey,
+    /// When it was created.
+    pub(super) made: SystemTime,
+    /// The record that it was made for.
+    pub(super) record: Option<KeyRecord>,
 }
 
 /// The file of the current key, and the file of the next one.
@@ -82,12 +91,12 @@ impl Keystore {
 
     /// The current key and its creation time; creates the first one if there is none. If several
     /// processes create the first one concurrently, all return the one that ended up in the file.
-    pub(super) fn read_or_create(&self) -> Result<(SigningKey, SystemTime), RelayKeyError> {
+    pub(super) fn read_or_create(&self) -> Result<KeyFile, RelayKeyError> {
         if let Some(read) = self.read()? {
             return Ok(read);
         }
         make_folder(folder(&self.current))?;
-        if let Some(made) = self.encrypt_new(&self.current)? {
+        if let Some(made) = self.encrypt_new(&self.current, None)? {
             return Ok(made);
         }
         // An earlier file is another process's key, which is complete from the start, or a dangling
@@ -102,11 +111,11 @@ impl Keystore {
     }
 
     /// The current key and its creation time; `None` if there is no file yet.
-    pub(super) fn read(&self) -> Result<Option<(SigningKey, SystemTime)>, RelayKeyError> {
+    pub(super) fn read(&self) -> Result<Option<KeyFile>, RelayKeyError> {
         self.decrypt(&self.current)
     }
 
-    pub(super) fn read_next(&self) -> Result<Option<(SigningKey, SystemTime)>, RelayKeyError> {
+    pub(super) fn read_next(&self) -> Result<Option<KeyFile>, RelayKeyError> {
         self.decrypt(&self.next)
     }
 
@@ -114,10 +123,10 @@ impl Keystore {
         self.next.exists()
     }
 
-    /// Creates a key that is on disk before it is disclosed.
-    pub(super) fn create_next(&self) -> Result<(SigningKey, SystemTime), RelayKeyError> {
+    /// Creates a key for a record that is on disk before it is disclosed.
+    pub(super) fn create_next(&self, record: KeyRecord) -> Result<KeyFile, RelayKeyError> {
         let taken = || file_error(&self.next, &io::ErrorKind::AlreadyExists.into());
-        self.encrypt_new(&self.next)?.ok_or_else(taken)
+        self.encrypt_new(&self.next, Some(record))?.ok_or_else(taken)
     }
 
     /// Replaces the current key by the next one, in one step.
@@ -140,7 +149,7 @@ impl Keystore {
             .map_err(|error| file_error(&self.current, &error))
     }
 
-    fn decrypt(&self, file: &Path) -> Result<Option<(SigningKey, SystemTime)>, RelayKeyError> {
+    fn decrypt(&self, file: &Path) -> Result<Option<KeyFile>, RelayKeyError> {
         let made = match fs::metadata(file).and_then(|metadata| metadata.modified()) {
             Ok(made) => made,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -151,15 +160,16 @@ impl Keystore {
             PrivateKeySigner::decrypt_keystore(file, self.passphrase.expose_secret()).map_err(|_| undecryptable())?;
         let scalar = Zeroizing::new(signer.to_bytes().0);
         let key = SigningKey::from_slice(scalar.as_slice()).map_err(|_| undecryptable())?;
-        Ok(Some((key, made)))
+        let record = version3::record(&fs::read(file).map_err(|error| file_error(file, &error))?);
+        Ok(Some(KeyFile { key, made, record }))
     }
 
     /// A new key and its file; `None` if the file exists by now, which is then left unchanged.
-    fn encrypt_new(&self, file: &Path) -> Result<Option<(SigningKey, SystemTime)>, RelayKeyError> {
+    fn encrypt_new(&self, file: &Path, record: Option<KeyRecord>) -> Result<Option<KeyFile>, RelayKeyError> {
         let key = new_key()?;
-        let text = version3::encrypt(&key, &self.passphrase)?;
+        let text = version3::encrypt(&key, &self.passphrase, record)?;
         let is_ours = place(file, &text).map_err(|error| file_error(file, &error))?;
-        Ok(is_ours.then(|| (key, SystemTime::now())))
+        Ok(is_ours.then(|| KeyFile { key, made: SystemTime::now(), record }))
     }
 }
 

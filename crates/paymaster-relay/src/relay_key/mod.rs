@@ -13,7 +13,7 @@ use std::time::SystemTime;
 use k256::ecdsa::SigningKey;
 use proto::digest::personal_message_hash;
 use proto::json::invitation::Invitation;
-use proto::{Address, Hash, RequestDigest, Signature};
+use proto::{Address, Hash, RequestDigest, Signature, TeeId};
 use secrecy::SecretString;
 use thiserror::Error;
 use tokio::sync::{Mutex, RwLock, RwLockReadGuard};
@@ -23,7 +23,7 @@ pub use keystore::passphrase;
 use crate::kms::{Kms, KmsError};
 use crate::secp256k1;
 use crate::settings::RelayKeySettings;
-use keystore::Keystore;
+use keystore::{KeyFile, Keystore};
 
 /// The current key, and its files.
 pub struct RelayKey {
@@ -45,6 +45,16 @@ struct ActiveKey {
     key: SigningKey,
     address: Address,
     since: SystemTime,
+    record: Option<KeyRecord>,
+}
+
+/// The record of a TEE in which a key is, or was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyRecord {
+    /// The TEE.
+    pub tee_id: TeeId,
+    /// The record's number, which is never used again.
+    pub record: u64,
 }
 
 /// The key, held for one approval: a rotation waits until every lease is released.
@@ -119,13 +129,13 @@ impl RelayKey {
         let keystore = Keystore::new(&settings.file, passphrase);
         keystore.check()?;
         let lock = keystore.lock()?;
-        let (key, since) = keystore.read_or_create()?;
+        let file = keystore.read_or_create()?;
         if !keystore.restrict()? {
             tracing::warn!(
                 "the passphrase of the relay key's file is cheaper to guess than a new one's: rotate the key"
             );
         }
-        Ok(Self::over(settings, keystore, (key, since), kms, lock))
+        Ok(Self::over(settings, keystore, file, kms, lock))
     }
 
     /// The same without changes on disk: `None` if there is no key yet, and one can be created.
@@ -140,18 +150,18 @@ impl RelayKey {
         let keystore = Keystore::new(&settings.file, passphrase);
         keystore.check()?;
         let read = keystore.read()?;
-        Ok(read.map(|key| Self::over(settings, keystore, key, kms, None)))
+        Ok(read.map(|file| Self::over(settings, keystore, file, kms, None)))
     }
 
     fn over(
         settings: &RelayKeySettings,
         keystore: Keystore,
-        (key, since): (SigningKey, SystemTime),
+        file: KeyFile,
         kms: Arc<dyn Kms>,
         lock: Option<File>,
     ) -> Self {
         let unresolved = AtomicBool::new(keystore.has_next());
-        let active = RwLock::new(ActiveKey::new(key, since));
+        let active = RwLock::new(ActiveKey::new(file));
         let max_age = settings.rotation_interval_seconds;
         let (keystore, rotating) = (Arc::new(keystore), Mutex::default());
         Self { keystore, kms, active, rotating, max_age, unresolved, _lock: lock }
@@ -162,7 +172,7 @@ impl RelayKey {
     /// # Errors
     /// [`RelayKeyError`].
     pub fn address_on_disk(settings: &RelayKeySettings, passphrase: SecretString) -> Result<Address, RelayKeyError> {
-        let (key, _) = Keystore::new(&settings.file, passphrase).read_or_create()?;
+        let KeyFile { key, .. } = Keystore::new(&settings.file, passphrase).read_or_create()?;
         Ok(secp256k1::address(key.verifying_key()))
     }
 
@@ -174,6 +184,12 @@ impl RelayKey {
     /// The address of the current key.
     pub async fn address(&self) -> Address {
         self.active.read().await.address
+    }
+
+    /// The current key's address, and the record that a rotation made it for.
+    pub async fn address_and_record(&self) -> (Address, Option<KeyRecord>) {
+        let active = self.active.read().await;
+        (active.address, active.record)
     }
 
     /// Age of the key in seconds.
@@ -189,9 +205,9 @@ impl RelayKey {
 }
 
 impl ActiveKey {
-    fn new(key: SigningKey, since: SystemTime) -> Self {
+    fn new(KeyFile { key, made, record }: KeyFile) -> Self {
         let address = secp256k1::address(key.verifying_key());
-        Self { key, address, since }
+        Self { key, address, since: made, record }
     }
 
     fn age(&self) -> u64 {

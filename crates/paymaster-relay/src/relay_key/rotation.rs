@@ -16,7 +16,7 @@ use tokio::time::{interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::keystore::Keystore;
-use super::{ActiveKey, RelayKey, RelayKeyError};
+use super::{ActiveKey, KeyRecord, RelayKey, RelayKeyError};
 use crate::kms::KmsError;
 use crate::outage::Outage;
 
@@ -36,8 +36,8 @@ impl RelayKey {
         let signers = self.kms.signers().await.map_err(RelayKeyError::NotAccepted)?;
         let current = self.address().await;
         let record = signers.record_of(current).ok_or_else(|| RelayKeyError::NotAccepted(not_authorised()))?;
-        let (key, since) = self.off_the_runtime(Keystore::create_next).await?;
-        let next = ActiveKey::new(key, since);
+        let of = KeyRecord { tee_id: signers.tee_id, record: record.record };
+        let next = ActiveKey::new(self.off_the_runtime(move |keystore| keystore.create_next(of)).await?);
 
         let mut active = self.active.write().await;
         self.unresolved.store(true, Ordering::Relaxed);
@@ -71,11 +71,11 @@ impl RelayKey {
 
     /// To be called while no other rotation is under way.
     async fn settle_next(&self) -> Result<(), RelayKeyError> {
-        let Some((key, since)) = self.off_the_runtime(Keystore::read_next).await? else {
+        let Some(file) = self.off_the_runtime(Keystore::read_next).await? else {
             self.unresolved.store(false, Ordering::Relaxed);
             return Ok(());
         };
-        let next = ActiveKey::new(key, since);
+        let next = ActiveKey::new(file);
         let signers = self.kms.signers().await.map_err(RelayKeyError::Unresolved)?;
         if signers.authorises(next.address) {
             let mut active = self.active.write().await;

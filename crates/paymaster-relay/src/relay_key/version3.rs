@@ -12,7 +12,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::RelayKeyError;
+use super::{KeyRecord, RelayKeyError};
+
+/// The member with the key's record, which no other program uses.
+const RECORD: &str = "superRelay";
 
 const LOG_N: u8 = 18;
 const N: u64 = 1 << LOG_N;
@@ -20,8 +23,13 @@ const R: u32 = 8;
 const P: u32 = 1;
 const DERIVED_BYTES: usize = 32;
 
-/// Encrypts a key to the text of a keystore. Takes 256 MiB and about a second.
-pub(super) fn encrypt(key: &SigningKey, passphrase: &SecretString) -> Result<String, RelayKeyError> {
+/// Encrypts a key to the text of a keystore, which also names its record, if there is one. Takes
+/// 256 MiB and about a second.
+pub(super) fn encrypt(
+    key: &SigningKey,
+    passphrase: &SecretString,
+    record: Option<KeyRecord>,
+) -> Result<String, RelayKeyError> {
     let (mut salt, mut iv) = ([0; 32], [0; 16]);
     getrandom::fill(&mut salt).and_then(|()| getrandom::fill(&mut iv)).map_err(|_| RelayKeyError::NotMade)?;
 
@@ -39,7 +47,7 @@ pub(super) fn encrypt(key: &SigningKey, passphrase: &SecretString) -> Result<Str
     mac.update(mac_key);
     mac.update(ciphertext.as_slice());
 
-    let keystore = json!({
+    let mut keystore = json!({
         "version": 3,
         "id": Uuid::new_v4().to_string(),
         "crypto": {
@@ -51,7 +59,16 @@ pub(super) fn encrypt(key: &SigningKey, passphrase: &SecretString) -> Result<Str
             "mac": hex::encode(mac.finalize()),
         },
     });
+    if let Some(KeyRecord { tee_id, record }) = record {
+        keystore[RECORD] = json!({ "teeId": tee_id, "record": record });
+    }
     Ok(keystore.to_string())
+}
+
+/// The record that a keystore names.
+pub(super) fn record(text: &[u8]) -> Option<KeyRecord> {
+    let member = serde_json::from_slice::<Value>(text).ok()?[RECORD].take();
+    Some(KeyRecord { tee_id: member["teeId"].as_str()?.parse().ok()?, record: member["record"].as_u64()? })
 }
 
 /// Whether guessing this keystore's passphrase costs as much as for a new one.

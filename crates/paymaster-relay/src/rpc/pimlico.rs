@@ -22,6 +22,9 @@ struct Estimate {
     pre_verification_gas: Quantity<u128>,
 }
 
+/// As the EntryPoint limits it (AA94).
+const MOST_GAS: u128 = (1 << 120) - 1;
+
 /// Whether the operation lacks gas limits. Zero is none: clients send it in place of nothing.
 pub(super) fn lacks_gas(draft: &DraftRequest) -> bool {
     gas_of(draft).iter().any(|(_, limit)| *limit == 0)
@@ -52,13 +55,20 @@ pub(super) fn completed(
     UserOperation(mut op): UserOperation,
     answered: &RawValue,
 ) -> Result<Map<String, Value>, Refused> {
-    let estimate: Estimate = serde_json::from_str(answered.get()).map_err(|_| RelayError::BundlerUnavailable {
-        detail: "the estimate of the bundler does not parse".to_owned(),
+    let unusable = |problem: &str| RelayError::BundlerUnavailable {
+        detail: format!("the estimate of the bundler {problem}"),
         in_doubt: false,
-    })?;
+    };
+    let estimate: Estimate = serde_json::from_str(answered.get()).map_err(|_| unusable("does not parse"))?;
     let Estimate { call_gas_limit, verification_gas_limit, pre_verification_gas } = estimate;
+    if verification_gas_limit.0 == 0 {
+        return Err(unusable("has no gas for the verification").into());
+    }
     let estimated = [call_gas_limit, verification_gas_limit, pre_verification_gas];
     for ((name, given), estimated) in gas_of(draft).into_iter().zip(estimated) {
+        if estimated.0 > MOST_GAS {
+            return Err(unusable(&format!("has a {name} of {}", estimated.0)).into());
+        }
         if given == 0 {
             op.insert(name.to_owned(), estimated.to_string().into());
         }

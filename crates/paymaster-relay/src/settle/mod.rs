@@ -157,7 +157,9 @@ impl Settler {
             let mined = match self.reader.mined(deployment, from, to).await {
                 // Nodes refuse too wide a range in many ways, none of which is unambiguous.
                 Err(ChainError::AnswerTooLarge { .. } | ChainError::Node { .. }) if to > from => {
-                    width.note_refused(from, to);
+                    if width.note_refused(from, to) {
+                        sleep(PAUSE).await;
+                    }
                     self.progress.note_width(contracts, width);
                     continue;
                 }

@@ -7,12 +7,13 @@ use std::mem::take;
 use std::sync::PoisonError;
 
 use proto::{Address, Uint256};
+use tokio::time::sleep;
 
 use super::account_logs::{Account, Reading};
 use super::progress::MOST_IN_ROUND;
 use super::pruned::{REFUSED_ROUNDS, first_given};
 use super::width::Width;
-use super::{Settler, settlement_of};
+use super::{PAUSE, Settler, settlement_of};
 use crate::chain::{AccountOp, ChainError};
 use crate::error::RelayError;
 use crate::gwei::Gwei;
@@ -270,7 +271,9 @@ impl Settler {
             Err(ChainError::AnswerTooLarge { .. } | ChainError::Node { .. } | ChainError::LogsLag { .. })
                 if to > from =>
             {
-                reading.width.note_refused(from, to);
+                if reading.width.note_refused(from, to) {
+                    sleep(PAUSE).await;
+                }
                 Ok(())
             }
             // As above, but each such query is slow: the next round requests fewer blocks.

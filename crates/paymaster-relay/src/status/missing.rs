@@ -27,10 +27,15 @@ pub(super) enum Missing {
     RelayKey { address: Address, admin: AdminOf, permissions: &'static str },
     #[error(
         "record {record} of the TEE was this relay's, and another key was put in place of {address}: {now}. Unless somebody of \
-         yours did that, the relay's key is stolen: {admin} revoke {now} --record {record}, and authorise a new key (another \
-         relay.relay_key.file), not {address} again"
+         yours did that, the relay's key is stolen: {admin} revoke {authorised_as} --record {record}, and authorise a new key \
+         (another relay.relay_key.file), not {address} again"
     )]
-    RelayKeyReplaced { record: u64, address: Address, now: Address, admin: AdminOf },
+    RelayKeyReplaced { record: u64, address: Address, authorised_as: Address, now: Address, admin: AdminOf },
+    #[error(
+        "record {record} of the TEE, which had the relay key {address}, was revoked. If that key was stolen, or somebody had \
+         replaced it: use a new one (another relay.relay_key.file); otherwise {admin} authorize {address}{permissions}"
+    )]
+    RelayKeyRevoked { record: u64, address: Address, admin: AdminOf, permissions: &'static str },
     #[error(
         "the TEE authorises the relay key {address} without the permission sponsor: {}",
         admin.anew(*address, wanted)

@@ -14,7 +14,7 @@ pub use self::check::Check;
 
 use self::chain::Look;
 use self::missing::{Missing, in_words};
-use self::tee::{OwnRecord, told};
+use self::tee::{OwnKey, SeenRecord, told};
 use crate::catalogue::Catalogue;
 use crate::claims::ClaimStore;
 use crate::error::RelayError;
@@ -32,7 +32,7 @@ pub struct Readiness {
     claims: Arc<dyn ClaimStore>,
     kms: Arc<dyn Kms>,
     relay_key: Arc<RelayKey>,
-    own_record: OwnRecord,
+    seen_record: SeenRecord,
 }
 
 impl Readiness {
@@ -40,7 +40,7 @@ impl Readiness {
     #[must_use]
     pub fn new(settlers: Vec<Arc<Settler>>, parts: &Parts) -> Self {
         let Parts { catalogue, store, claims, kms, relay_key, .. } = parts.clone();
-        Self { settlers, catalogue, store, claims, kms, relay_key, own_record: OwnRecord::default() }
+        Self { settlers, catalogue, store, claims, kms, relay_key, seen_record: SeenRecord::default() }
     }
 
     /// Whether this process can accept requests: its database accepts writes. Shared dependencies
@@ -71,11 +71,12 @@ impl Readiness {
             kms_and_chains
         );
         let kms = kms.map_err(|error| in_full(error.into()));
-        let address = self.relay_key.address().await;
+        let (address, made_for) = self.relay_key.address_and_record().await;
         let known = || signers.as_ref().map_err(|_| Missing::TeeUnknown);
-        let own = (!self.relay_key.is_unresolved()).then_some(&self.own_record);
+        let seen = (!self.relay_key.is_unresolved()).then_some(&self.seen_record);
+        let own = OwnKey { address, made_for, seen };
         let relay_key =
-            known().and_then(|known| tee::relay_key(known, self.kms.url(), address, self.catalogue.policies(), own));
+            known().and_then(|known| tee::relay_key(known, self.kms.url(), &own, self.catalogue.policies()));
         let ceilings = in_words(known().map(drop)).and_then(|()| tee::ceilings(told(&signers), &self.catalogue));
         let relying_party = signers.as_ref().map_or(Ok(()), |known| tee::relying_party(known, &self.catalogue));
         let of_node = [

@@ -2,8 +2,7 @@
 //! settings allow.
 
 use std::fmt::Display;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use proto::command::Ceilings;
 use proto::signers::AuthorisedSigner;
@@ -14,6 +13,7 @@ use crate::catalogue::Catalogue;
 use crate::error::RelayError;
 use crate::kms::KmsSigners;
 use crate::policy::Policy;
+use crate::relay_key::KeyRecord;
 
 /// For `authorize`, whose default lacks the last one.
 const WITH_ALL_PERMISSIONS: &str = " --permissions sponsor,sign_user_operation,rotate,sponsor_without_passkey";
@@ -23,44 +23,78 @@ pub(super) fn told(signers: &Result<KmsSigners, RelayError>) -> Option<&Ceilings
     signers.as_ref().ok()?.ceilings.as_ref()
 }
 
-/// The number of the record that this relay's key had last; 0, which no record has, before one was
-/// seen.
+/// The record in which this relay's key was seen, for keys that were not made for a record: the
+/// first one in its file.
 #[derive(Debug, Default)]
-pub(super) struct OwnRecord(AtomicU64);
+pub(super) struct SeenRecord(Mutex<Option<(Address, KeyRecord)>>);
 
-impl OwnRecord {
-    fn note(&self, record: &AuthorisedSigner) {
-        self.0.store(record.record, Ordering::Relaxed);
+impl SeenRecord {
+    fn note(&self, address: Address, seen: KeyRecord) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((address, seen));
     }
 
-    /// Whether the record was this relay's, whose key has the given address.
-    fn was(&self, record: &AuthorisedSigner, address: Address) -> bool {
-        record.authorised_as == address || record.record == self.0.load(Ordering::Relaxed)
+    /// Where the key was seen.
+    pub(super) fn of(&self, address: Address) -> Option<KeyRecord> {
+        let seen = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.filter(|(of, _)| *of == address).map(|(_, record)| record)
     }
 }
 
-/// Checks that the relay key has all permissions that the policies need. Without `own`, a rotation
-/// of the relay's own is not over, and may have replaced the key.
+/// This relay's key.
+pub(super) struct OwnKey<'a> {
+    pub(super) address: Address,
+    /// The record that a rotation made it for.
+    pub(super) made_for: Option<KeyRecord>,
+    /// `None` while a rotation is not over, which may have replaced the key.
+    pub(super) seen: Option<&'a SeenRecord>,
+}
+
+impl OwnKey<'_> {
+    /// What became of the key's record, if the TEE knows the key no longer.
+    fn fate(&self, signers: &KmsSigners) -> Option<Fate> {
+        let known = [self.seen?.of(self.address), self.made_for];
+        let known = || known.iter().flatten().filter(|known| known.tee_id == signers.tee_id).map(|known| known.record);
+        let is_own = |record: &&AuthorisedSigner| {
+            record.authorised_as == self.address || known().any(|known| known == record.record)
+        };
+        match signers.signers.iter().find(is_own) {
+            Some(&AuthorisedSigner { record, authorised_as, address: now, .. }) => {
+                Some(Fate::Replaced { record, authorised_as, now })
+            }
+            None => known().next().map(|record| Fate::Revoked { record }),
+        }
+    }
+}
+
+enum Fate {
+    /// Another key is in the record.
+    Replaced { record: u64, authorised_as: Address, now: Address },
+    /// There is no such record any more.
+    Revoked { record: u64 },
+}
+
+/// Checks that the relay key has all permissions that the policies need.
 pub(super) fn relay_key(
     signers: &KmsSigners,
     kms: Option<String>,
-    address: Address,
+    own: &OwnKey<'_>,
     policies: &[Arc<Policy>],
-    own: Option<&OwnRecord>,
 ) -> Result<(), Missing> {
+    let address = own.address;
     let without_passkey: Vec<_> = policies.iter().filter(|policy| policy.allows_without_passkey()).collect();
     let admin = AdminOf { kms };
     let Some(record) = signers.record_of(address) else {
-        if let Some(&AuthorisedSigner { record, address: now, .. }) =
-            signers.signers.iter().find(|record| own.is_some_and(|own| own.was(record, address)))
-        {
-            return Err(Missing::RelayKeyReplaced { record, address, now, admin });
-        }
         let permissions = if without_passkey.is_empty() { "" } else { WITH_ALL_PERMISSIONS };
-        return Err(Missing::RelayKey { address, admin, permissions });
+        return Err(match own.fate(signers) {
+            Some(Fate::Replaced { record, authorised_as, now }) => {
+                Missing::RelayKeyReplaced { record, address, authorised_as, now, admin }
+            }
+            Some(Fate::Revoked { record }) => Missing::RelayKeyRevoked { record, address, admin, permissions },
+            None => Missing::RelayKey { address, admin, permissions },
+        });
     };
-    if let Some(own) = own {
-        own.note(record);
+    if let Some(seen) = own.seen {
+        seen.note(address, KeyRecord { tee_id: signers.tee_id, record: record.record });
     }
     let permissions = record.permissions;
     let mut needed = Permissions::SPONSOR;

@@ -115,8 +115,14 @@ async fn an_estimate_is_refused_as_a_stub_is_and_then_as_the_bundler_refuses_it(
     }
     assert_eq!(bundler.asked(), Vec::<Value>::new());
 
-    bundler.answers(Says::Result(r#"{"callGasLimit":"0x1"}"#.to_owned()));
-    refusal(&world, SPONSOR, with(&op, json!(null))).await.assert_is(-32603, "bundler_unavailable", true);
+    for unusable in [
+        r#"{"callGasLimit":"0x1"}"#,
+        r#"{"callGasLimit":"0x1","verificationGasLimit":"0x0","preVerificationGas":"0x1"}"#,
+        r#"{"callGasLimit":"0x1000000000000000000000000000000","verificationGasLimit":"0x1","preVerificationGas":"0x1"}"#,
+    ] {
+        bundler.answers(Says::Result(unusable.to_owned()));
+        refusal(&world, SPONSOR, with(&op, json!(null))).await.assert_is(-32603, "bundler_unavailable", true);
+    }
     bundler.answers(Says::Error(r#"{"code":-32500,"message":"AA13 initCode failed or OOG"}"#.to_owned()));
     let call = json!({ "jsonrpc": "2.0", "id": 1, "method": SPONSOR, "params": with(&op, json!({})) });
     let answer: Value = world.client.post(call.to_string(), &[]).await.json().await.unwrap();

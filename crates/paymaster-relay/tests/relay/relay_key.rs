@@ -10,6 +10,7 @@ use devkit::EntryPointVersion::V07;
 use futures_util::FutureExt;
 use paymaster_relay::relay_key::{RelayKey, RelayKeyError, passphrase};
 use paymaster_relay::settings::{RelayKeySettings, Settings};
+use proto::signers::AuthorisedSigner;
 use proto::{Address, Permissions};
 use serde_json::{Value, json};
 
@@ -49,16 +50,42 @@ async fn a_key_that_somebody_else_replaced_is_named_and_not_to_be_authorised_aga
         // A relay that never saw its record knows the address that was authorised only.
         assert_eq!(world.problem("relay_key").await, None);
         let (own, thief) = (world.relay_key.address().await, stolen(&world).await);
-        let record =
-            world.tee.state().provisioned.unwrap().signers.iter().find(|one| one.address == thief).unwrap().record;
+        let record = record_with(&world, thief);
+        let AuthorisedSigner { record: number, authorised_as, .. } = record;
         let problem = world.problem("relay_key").await.unwrap();
-        for words in [format!("revoke {thief} --record {record},"), format!("not {own} again")] {
+        // The thief may rotate again before the command arrives.
+        for words in [format!("revoke {authorised_as} --record {number},"), format!("not {own} again")] {
             assert!(problem.contains(&words), "{problem}");
         }
         world.tee.revoke(thief);
         let problem = world.problem("relay_key").await.unwrap();
-        assert!(problem.ends_with(&format!("authorize {own}")), "{problem}");
+        let revoked =
+            format!("record {number} of the TEE, which had the relay key {own}, was revoked. If that key was stolen");
+        assert!(problem.starts_with(&revoked) && problem.ends_with(&format!("authorize {own}")), "{problem}");
     }
+}
+
+fn record_with(world: &World, key: Address) -> AuthorisedSigner {
+    let provisioned = world.tee.state().provisioned.unwrap();
+    *provisioned.signers.iter().find(|record| record.address == key).unwrap()
+}
+
+#[tokio::test]
+async fn a_restart_does_not_forget_in_which_record_a_rotated_key_was() {
+    let world = World::new(V07).await;
+    let own = world.relay_key.rotate().await.unwrap();
+    let world = world.restarted().await;
+    let number = record_with(&world, own).record;
+    let thief = stolen(&world).await;
+    let problem = world.problem("relay_key").await.unwrap();
+    assert!(problem.contains(&format!("not {own} again")), "{problem}");
+    world.tee.revoke(thief);
+    let problem = world.problem("relay_key").await.unwrap();
+    assert!(problem.starts_with(&format!("record {number} of the TEE")), "{problem}");
+    // Other programs still read the file.
+    let mut keystore: Value = serde_json::from_slice(&fs::read(key_file(&world)).unwrap()).unwrap();
+    assert_eq!(keystore["superRelay"].take(), json!({ "teeId": world.tee.state().tee_id, "record": number }));
+    PrivateKeySigner::decrypt_keystore(key_file(&world), "a passphrase").unwrap();
 }
 
 async fn sponsors(world: &World, nonce_key: u64) -> bool {

@@ -212,10 +212,18 @@ fn calls_inside_a_multicall_are_listed_after_it() {
     let with_deadline =
         nested::WithDeadline::multicallCall { deadline: U256::from(1), data: vec![data()] }.abi_encode().into();
     assert_eq!(read(&single(ONE, with_deadline)).unwrap()[1], called(ONE, data()));
-    let delegate = kernel::executeDelegateCallCall { to: ONE, data: multicall(&[data()]) }.abi_encode();
-    assert_eq!(read(&delegate).unwrap()[1], delegated(ONE, data()));
     let trailing = [&outer[..], &[0; 32]].concat();
     assert_eq!(read(&single(ONE, trailing.into())), Err(NotUnderstood));
+}
+
+#[test]
+fn a_multicall_in_the_accounts_own_name_calls_the_account() {
+    let inside = Bytes::from(single(TWO, data()));
+    let outer = multicall(&[bytes!("01020304"), inside.clone()]);
+    let delegate = kernel::executeDelegateCallCall { to: ONE, data: outer.clone() }.abi_encode();
+    let own = |data| called(SENDER, data);
+    let expected = vec![delegated(ONE, outer), own(bytes!("01020304")), own(inside), called(TWO, data())];
+    assert_eq!(read(&delegate), Ok(expected));
 }
 
 #[test]

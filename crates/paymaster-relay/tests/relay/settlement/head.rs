@@ -199,3 +199,22 @@ async fn a_deployment_that_is_new_is_not_read_from_the_block_of_a_node_that_lags
     world.relay.settler.settle().await.unwrap();
     assert!(world.store.next_blocks(31337).await.unwrap().iter().all(|(_, next)| *next > 1100));
 }
+
+fn asks_for_the_first_block(body: &str) -> bool {
+    body.contains(r#"["0x0",false]"#)
+}
+
+#[tokio::test]
+async fn a_node_that_fails_for_old_blocks_is_read_like_one_that_has_none() {
+    for time in [Duration::ZERO, Duration::from_secs(8)] {
+        let (world, node) = behind_a_node().await;
+        node.fail(Fault::Fails(asks_for_the_first_block, time));
+        world.relay.settler.settle().await.unwrap();
+        assert!(!node.asked("eth_getBlockByNumber").is_empty());
+        let answer = sponsored(&world).await;
+        mine(&world, &answer).await;
+        world.anvil.mine(20).await.unwrap();
+        assert_eq!(world.relay.settler.settle().await.unwrap(), 1);
+        assert_eq!((states(&world).await[0].0.as_str(), world.problem("settlement").await), ("settled", None));
+    }
+}

@@ -6,6 +6,7 @@ mod expired;
 mod head;
 mod logs;
 mod mined;
+mod rates;
 mod used;
 
 use devkit::EntryPointVersion;

@@ -5,8 +5,8 @@ use devkit::passkey::SignCounter;
 use serde_json::{Value, json};
 
 use super::{
-    LOGS, allows_ten_blocks, behind_a_node, behind_a_node_with_two_deployments, costs, has_no_block_below_90, mine,
-    next_block, sponsored, states, tells_of_no_logs,
+    LOGS, allows_ten_blocks, behind_a_node, behind_a_node_with_two_deployments, costs, has_no_block_below_90,
+    keeps_logs_from_block_90, mine, next_block, sponsored, states, tells_of_no_logs,
 };
 use crate::support::{ACCOUNT, Fault, World};
 
@@ -269,4 +269,32 @@ async fn a_used_nonce_in_blocks_that_are_gone_keeps_no_reservation_for_good() {
     }
     assert!(rounds > 10, "{rounds}");
     assert_eq!((states(&world).await[0].0.as_str(), costs(&world).await[0].1), ("settled", true));
+}
+
+#[tokio::test]
+async fn a_node_that_prunes_all_logs_of_an_account_before_it_is_believed_keeps_nothing_reserved() {
+    let (world, node) = behind_a_node().await;
+    world.relay.settler.settle().await.unwrap();
+    let answer = sponsored(&world).await;
+    mine(&world, &answer).await;
+    let mut dapp = world.dapp("bob").await;
+    let op = dapp.first_op(0);
+    let other = world.sponsor(&mut dapp, &op).await.unwrap();
+    node.fail(Fault::Rewrites(tells_of_no_logs));
+    mine(&world, &other).await;
+    world.pass(700).await;
+    world.relay.settler.settle().await.unwrap();
+    assert_eq!(world.relay.settler.release_unused().await.unwrap(), 0);
+    assert!(next_block(&world).await < 80);
+    node.fail(Fault::Rewrites(keeps_logs_from_block_90));
+    world.relay.settler.release_used().await.unwrap_err();
+    // The chain grows past the last block that was to be read for these accounts.
+    world.anvil.mine(120).await.unwrap();
+    let mut rounds = 0;
+    while world.reserved().await > 0 {
+        let _ = world.try_to_release().await;
+        rounds += 1;
+        assert!(rounds < 15, "{:?}", states(&world).await);
+    }
+    assert_eq!(costs(&world).await.iter().map(|(_, is_worst)| *is_worst).collect::<Vec<_>>(), [true, true]);
 }

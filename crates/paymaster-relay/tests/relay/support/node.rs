@@ -3,7 +3,7 @@
 use std::net::TcpListener as Listener;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -21,6 +21,8 @@ pub enum Fault {
     AnswersTo(fn(&str) -> bool, &'static str),
     /// Refuses matching bodies by HTTP status 429, after that time.
     Limits(fn(&str) -> bool, Duration),
+    /// Takes that many calls a second, and as many at once; refuses the others by HTTP status 429.
+    Rate(u32),
     /// Fails for matching bodies by HTTP status 503, after that time.
     Fails(fn(&str) -> bool, Duration),
     /// Sends an endless answer to matching bodies.
@@ -43,6 +45,8 @@ struct Inner {
     behind: String,
     fault: Mutex<Fault>,
     asked: Mutex<Vec<String>>,
+    /// For [`Fault::Rate`]: the calls that it would have taken by then, and when that was.
+    taken: Mutex<(f64, Instant)>,
     sent: AtomicU64,
 }
 
@@ -56,6 +60,7 @@ impl Node {
             behind: url.to_owned(),
             fault: Mutex::new(Fault::None),
             asked: Mutex::default(),
+            taken: Mutex::new((0.0, Instant::now())),
             sent: AtomicU64::new(0),
         });
         let serving = Arc::clone(&inner);
@@ -102,6 +107,9 @@ impl Inner {
         let (status, answer) = match fault {
             Fault::Answers(status, body) => (status.to_owned(), body.to_owned()),
             Fault::AnswersTo(to, answer) if to(&body) => ("200 OK".to_owned(), answer.to_owned()),
+            Fault::Rate(most) if !self.takes(&body, f64::from(most)) => {
+                ("429 Too Many Requests".to_owned(), String::new())
+            }
             Fault::Limits(what, after) if what(&body) => {
                 sleep(after).await;
                 ("429 Too Many Requests".to_owned(), String::new())
@@ -129,6 +137,7 @@ impl Inner {
             }
             Fault::AnswersTo(..)
             | Fault::Limits(..)
+            | Fault::Rate(_)
             | Fault::Fails(..)
             | Fault::Endless(_)
             | Fault::Slow(..)
@@ -140,6 +149,16 @@ impl Inner {
         let answer = format!("{head}connection: close\r\n\r\n{answer}");
         // A client that is gone needs no answer.
         let _ = socket.write_all(answer.as_bytes()).await;
+    }
+
+    /// Whether the calls of a body are within the rate.
+    fn takes(&self, body: &str, most: f64) -> bool {
+        let calls = f64::from(u32::try_from(body.matches("\"method\"").count()).unwrap());
+        let mut taken = self.taken.lock().unwrap();
+        let left = (taken.0 - taken.1.elapsed().as_secs_f64() * most).max(0.0);
+        let is_taken = left + calls <= most;
+        *taken = (if is_taken { left + calls } else { left }, Instant::now());
+        is_taken
     }
 
     async fn forwarded(&self, body: String) -> (String, String) {
