@@ -144,7 +144,7 @@ impl AccountFactory for ChainFactory {
 fn address_in(answer: TransportResult<Bytes>) -> Result<Address, FactoryError> {
     let answer = answer.map_err(|error| FactoryError::Chain(why(&error)))?;
     let sender = getAddressCall::abi_decode_returns(&answer).map_err(|_| FactoryError::NoFactory)?;
-    Ok(sender.into())
+    if sender.is_zero() { Err(FactoryError::NoFactory) } else { Ok(sender.into()) }
 }
 
 /// The transport's error text may contain the node's URL, and a key in it.

@@ -279,6 +279,9 @@ impl ApiKeys {
         if quota == Some(0) {
             return invalid("quota", "must be above 0".to_owned());
         }
+        if quota.is_some_and(|quota| i64::try_from(quota).is_err()) {
+            return invalid("quota", format!("must be at most {}", i64::MAX));
+        }
         if valid_for_seconds == Some(0) {
             return invalid("validForSeconds", "must be above 0".to_owned());
         }

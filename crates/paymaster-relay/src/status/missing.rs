@@ -26,6 +26,11 @@ pub(super) enum Missing {
     #[error("the TEE does not authorise the relay key {address} to sponsor: {admin} authorize {address}{permissions}")]
     RelayKey { address: Address, admin: AdminOf, permissions: &'static str },
     #[error(
+        "the TEE does not authorise the relay key {address}, and a rotation of it is not over: the KMS may have accepted the next \
+         key, and is asked again every few seconds"
+    )]
+    RotationOpen { address: Address },
+    #[error(
         "record {record} of the TEE was this relay's, and another key was put in place of {address}: {now}. Unless somebody of \
          yours did that, the relay's key is stolen: {admin} revoke {authorised_as} --record {record}, and authorise a new key \
          (another relay.relay_key.file), not {address} again"

@@ -90,6 +90,7 @@ pub(super) fn relay_key(
                 Missing::RelayKeyReplaced { record, address, authorised_as, now, admin }
             }
             Some(Fate::Revoked { record }) => Missing::RelayKeyRevoked { record, address, admin, permissions },
+            None if own.seen.is_none() => Missing::RotationOpen { address },
             None => Missing::RelayKey { address, admin, permissions },
         });
     };

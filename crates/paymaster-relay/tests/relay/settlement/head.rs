@@ -1,5 +1,7 @@
 //! Latest blocks that are not believed: of nodes that lag, made blocks up, or serve another chain.
 
+use std::time::Duration;
+
 use devkit::EntryPointVersion::V07;
 use paymaster_relay::RelayError;
 use paymaster_relay::store::Store;
