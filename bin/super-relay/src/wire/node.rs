@@ -108,7 +108,7 @@ impl KmsNode {
     pub async fn start(config: Config) -> Result<Self, Error> {
         let settings = config.for_kms()?.clone();
         // There is nothing to do for it, but an unhandled SIGHUP would end the process.
-        signal(SignalKind::hangup()).map_err(start_error("signals"))?;
+        drop(signal(SignalKind::hangup()).map_err(start_error("signals"))?);
         let (mut servers, registry, ports) = (Servers::new(config.shutdown), Registry::new(), Ports::fit(&config)?);
         let stages = serve_operations(&mut servers, &registry, &config, &ports).await?;
         let gateway = kms::open(settings, &registry, &stages).await?;

@@ -78,8 +78,8 @@ impl Node {
         self.within(query).await?.map_err(|error| self.describe(&error))
     }
 
-    /// The same for an old block, of which the node, or a database behind it, may have nothing left:
-    /// that it fails says nothing about the node.
+    /// The same for an old block, of which the node, or a database behind it, may have nothing
+    /// left: that it fails says nothing about the node.
     pub(super) async fn ask_of_old<T>(
         &self,
         query: impl IntoFuture<Output = TransportResult<T>>,

@@ -62,8 +62,8 @@ impl Width {
 
     /// A query of these blocks was refused. The next one is shorter, but longer than those that
     /// were answered. If one of that length was answered before, or is tried for the first time
-    /// after it grew, it is to be repeated once, for which true is returned: the node may only limit
-    /// how often it is queried.
+    /// after it grew, it is to be repeated once, and true is returned: the node may only limit how
+    /// often it is queried.
     pub(super) fn note_refused(&mut self, from: u64, to: u64) -> bool {
         let asked = to - from + 1;
         if (asked <= self.answered || self.is_trial) && !self.is_doubted {

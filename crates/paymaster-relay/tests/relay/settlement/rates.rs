@@ -53,7 +53,8 @@ async fn used_nonces_are_looked_up_and_others_released_at_a_node_that_takes_few_
     let first = dapp.first_op(0);
     let answer = world.sponsor(&mut dapp, &first).await.unwrap();
     mine(&world, &answer).await;
-    // Each has a nonce key of its own; of the first six, the nonce is used: five by another operation.
+    // Each has a nonce key of its own. The nonces of the first six are used: five by another
+    // operation.
     for key in 1..10 {
         let mut op = dapp.first_op(key);
         for name in ["factory", "factoryData"] {
