@@ -116,8 +116,10 @@ async fn a_tee_is_forgotten_only_by_name_and_then_another_is_served() {
     assert_eq!(gateway.ready().await.unwrap().phase, Phase::Uninitialised);
     // The new TEE's admin counter begins at 0, which is no rollback.
     gateway.watch_admin_counter().await;
-    let database = sqlx::SqlitePool::connect(&format!("sqlite:{}", own.path().join("gateway.sqlite").display()));
-    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM audit").fetch_one(&database.await.unwrap()).await.unwrap();
+    let file = format!("sqlite:{}", own.path().join("gateway.sqlite").display());
+    let database = sqlx::SqlitePool::connect(&file).await.unwrap();
+    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM audit").fetch_one(&database).await.unwrap();
+    database.close().await;
     assert_eq!(rows, before.rows + 1);
     // Beside a running gateway nothing is forgotten.
     let beside = Gateway::forget_tee(own.path(), served).await.unwrap_err();

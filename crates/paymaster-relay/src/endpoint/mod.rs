@@ -123,10 +123,11 @@ impl Endpoint {
     ) -> Result<TransportResult<T>, E> {
         let begun = self.begin()?;
         let outcome = timeout(self.patience, query.into_future()).await;
-        if begun.elapsed() >= self.patience / QUICK && self.place.why_unanswered(&outcome).is_some() {
-            return Err(too_slow());
-        }
+        let is_late = begun.elapsed() >= self.patience / QUICK;
         match outcome {
+            // However late it is: a proxy may have repeated the request first.
+            Ok(Err(RpcError::Transport(kind))) if is_refused_in_http(&kind) => Ok(Err(RpcError::Transport(kind))),
+            outcome if is_late && self.place.why_unanswered(&outcome).is_some() => Err(too_slow()),
             Ok(Err(error)) if is_refusal_in_http(&error) => Ok(Err(error)),
             outcome => Ok(self.note(outcome, |why| self.breaker.failed(begun, why))?),
         }

@@ -80,7 +80,7 @@ impl PacedReader {
                     tries += 1;
                 }
                 answer => {
-                    self.change_pause(|pause| shorter(pause));
+                    self.change_pause(shorter);
                     return answer;
                 }
             }

@@ -162,7 +162,7 @@ async fn a_node_that_refuses_some_queries_holds_no_settlement_up() {
         world.relay.settler.settle().await.unwrap();
         world.anvil.mine(50).await.unwrap();
         node.fail(all);
-        for _ in 0..5 {
+        for _ in 0..2 {
             world.relay.settler.settle().await.unwrap_err();
         }
         node.fail(some);
@@ -182,7 +182,7 @@ async fn refusals_that_are_not_about_the_number_of_blocks_leave_it_as_it_was() {
         world.relay.settler.settle().await.unwrap();
         world.anvil.mine(50).await.unwrap();
         node.fail(fault);
-        for _ in 0..3 {
+        for _ in 0..2 {
             world.relay.settler.settle().await.unwrap_err();
         }
         node.fail(Fault::None);
