@@ -105,7 +105,7 @@ async fn a_check_refuses_gateways_of_different_tees() {
 
 #[tokio::test]
 async fn the_key_is_rotated_at_a_remote_kms_too() {
-    let world = Setup::of(V07).start_apart().await;
+    let mut world = Setup::of(V07).start_apart().await;
     let before = world.kms().relay_signers().await;
 
     // The KMS has nothing to do for it, and goes on.
