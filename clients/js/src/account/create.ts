@@ -47,7 +47,9 @@ export async function createTeeAccount(parameters: CreateTeeAccountParameters): 
     "/webauthn/register/begin",
     { userName, displayName, accountId, invitation },
   );
-  const credential = await queueOf(authenticator).run(() => ceremony(() => authenticator.create(begun.publicKey)));
+  const credential = await queueOf(authenticator).run(() =>
+    ceremony("create", () => authenticator.create(begun.publicKey)),
+  );
   const { registrationId } = await requestKms<{ registrationId: string }>(parameters, "/webauthn/register/finish", {
     registrationId: begun.registrationId,
     credential,

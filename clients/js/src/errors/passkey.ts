@@ -8,6 +8,12 @@ const REASONS = {
       "Call it from a click, and offer to try again.",
   },
   touch_aborted: { retryable: true },
+  touch_pending: {
+    retryable: true,
+    hint:
+      "The page has a request of its own open, such as the autofill of passkeys (conditional mediation). " +
+      "Abort it first.",
+  },
   touch_failed: {},
   passkey_already_registered: {
     hint: "The authenticator has a passkey of this user already: use findTeeAccount.",

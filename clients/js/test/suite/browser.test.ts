@@ -84,6 +84,19 @@ test("a relying party that is not the page's is refused by the browser", async (
   assert.equal(refused.reason, "rp_id_not_allowed");
 });
 
+test("a page that has a request of its own open is told so", async () => {
+  const { tab, session, authenticatorId } = await open(ORIGIN);
+  await session.send("WebAuthn.setAutomaticPresenceSimulation", { authenticatorId, enabled: false });
+  await tab.evaluate(() => {
+    const publicKey = { challenge: new Uint8Array(32) };
+    void navigator.credentials.get({ publicKey }).catch(() => undefined);
+  });
+
+  const refused = (await tab.evaluate(() => page.errorOf(() => page.find()))) as { reason: string; retryable: boolean };
+
+  assert.deepEqual([refused.reason, refused.retryable], ["touch_pending", true]);
+});
+
 test("a page at an origin that nobody allowed is told what to check", async () => {
   const { tab } = await open(ORIGIN.replace("localhost", "127.0.0.1"));
 
