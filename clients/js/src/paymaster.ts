@@ -1,4 +1,4 @@
-import { type Hex, numberToHex } from "viem";
+import { type Address, type Hex, numberToHex } from "viem";
 import {
   type EntryPointVersion,
   formatUserOperationRequest,
@@ -10,8 +10,8 @@ import type { TeeAccount } from "./account/account.js";
 import { relayClient } from "./hosts/relay.js";
 import type { HostSettings } from "./hosts/settings.js";
 import { entryPointVersionAt } from "./operation/entry-point.js";
-import { toPaymasterRequest } from "./operation/operation.js";
-import { paymasterFields, type RpcPaymasterFields } from "./operation/paymaster-fields.js";
+import { type PaymasterRequest, toPaymasterRequest } from "./operation/operation.js";
+import { paymasterFields } from "./operation/paymaster-fields.js";
 import { Signatures } from "./operation/signatures.js";
 import { sponsor } from "./operation/sponsor.js";
 import type { Authenticator } from "./passkey/authenticator.js";
@@ -59,29 +59,33 @@ export function createTeePaymaster(parameters: CreateTeePaymasterParameters): Te
   const relay = relayClient(rpcUrl, parameters);
   const signatures = new Signatures();
   const optionsOf = (context: unknown) => defined({ ...parameters.context, ...(context as object | undefined) });
+  const versionAt = (address: Address) => parameters.entryPointVersion ?? entryPointVersionAt(address);
+
+  const stubOf = async ({ chainId, entryPointAddress, context, userOperation }: PaymasterRequest) => {
+    const stub = await relay.request("pm_getPaymasterStubData", [
+      { ...NO_GAS, ...formatUserOperationRequest(userOperation) },
+      entryPointAddress,
+      numberToHex(chainId),
+      { ...optionsOf(context), accountId },
+    ]);
+    return { stub, fields: paymasterFields(stub, versionAt(entryPointAddress)) };
+  };
 
   return {
     signatureOf: (userOpHash) => signatures.get(userOpHash),
 
     async getPaymasterStubData(request) {
-      const { chainId, entryPointAddress, context, userOperation } = toPaymasterRequest(request);
-      const stub = await relay.request<RpcPaymasterFields & { sponsor?: { name: string } }>("pm_getPaymasterStubData", [
-        { ...NO_GAS, ...formatUserOperationRequest(userOperation) },
-        entryPointAddress,
-        numberToHex(chainId),
-        { ...optionsOf(context), accountId },
-      ]);
-      const { sponsor: sponsoredBy } = stub;
-      const answer = { ...paymasterFields(stub), isFinal: false, ...(sponsoredBy && { sponsor: sponsoredBy }) };
-      return answer as GetPaymasterStubDataReturnType;
+      const { stub, fields } = await stubOf(toPaymasterRequest(request));
+      const by = stub.has("sponsor") && { sponsor: { name: stub.object("sponsor").text("name") } };
+      return { ...fields, isFinal: false, ...by } as GetPaymasterStubDataReturnType;
     },
 
     async getPaymasterData(request) {
-      const { context, ...operation } = toPaymasterRequest(request);
-      const entryPointVersion = parameters.entryPointVersion ?? entryPointVersionAt(operation.entryPointAddress);
+      const { context, ...asked } = toPaymasterRequest(request);
+      const operation = { ...asked, entryPointVersion: versionAt(asked.entryPointAddress) };
       const options = optionsOf(context);
       const { fields, userOpHash, signature } = await queueOf(authenticator).run(() =>
-        sponsor({ relay, accountId, operation: { ...operation, entryPointVersion }, options, authenticator }),
+        sponsor({ relay, accountId, operation, options, authenticator }),
       );
       signatures.keep(userOpHash, signature);
       return fields as GetPaymasterDataReturnType;

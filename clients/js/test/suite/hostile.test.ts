@@ -5,7 +5,7 @@ import { ClientError, createTeePaymaster, getIntentHash, requestTouch } from "@s
 import { type Hex, hexToBytes, keccak256 } from "viem";
 import type { UserOperation } from "viem/account-abstraction";
 import { newAccount } from "../support/accounts.js";
-import { lyingRelay } from "../support/lying-host.js";
+import { lyingRelay, withoutPaymaster } from "../support/lying-host.js";
 import { call, mined } from "../support/mined.js";
 import { refused } from "../support/refused.js";
 import { SoftwareAuthenticator } from "../support/software-authenticator.js";
@@ -73,6 +73,15 @@ for (const [what, lie] of Object.entries(lies)) {
     await refused(sending, ClientError, "user_op_hash_mismatch").finally(relay.stop);
   });
 }
+
+test("an operation that the relay leaves without a paymaster is not sent", async () => {
+  const relay = await lyingRelay(withoutPaymaster());
+  const { bundler } = await newAccount(new SoftwareAuthenticator(), { rpcUrl: relay.url });
+
+  const sending = bundler.sendUserOperation({ calls: [call(1)] });
+
+  await refused(sending, ClientError, "answer_invalid").finally(relay.stop);
+});
 
 test("an answer without paymaster fields is invalid", async () => {
   const relay = await lyingRelay(async (request, ask) => ({ ...(await ask(request)), result: {} }));
