@@ -36,6 +36,11 @@ export interface CreateTeePaymasterParameters extends HostSettings {
   context?: TeePaymasterContext | undefined;
   /** Of an EntryPoint that is not at its published address. */
   entryPointVersion?: EntryPointVersion | undefined;
+  /**
+   * The operator's paymaster: answers with another are refused. The TEE signs for its operator's
+   * only, but an account with a signer of its own would pay with whatever the relay names.
+   */
+  paymasterAddress?: Address | undefined;
   /** By default the browser's. */
   authenticator?: Authenticator | undefined;
 }
@@ -54,7 +59,7 @@ export interface TeePaymaster extends PaymasterActions {
  * Its methods throw {@link RelayError}, {@link PasskeyError} and {@link ClientError}.
  */
 export function createTeePaymaster(parameters: CreateTeePaymasterParameters): TeePaymaster {
-  const { rpcUrl, authenticator = browserAuthenticator } = parameters;
+  const { rpcUrl, paymasterAddress, authenticator = browserAuthenticator } = parameters;
   const { accountId } = parameters.account;
   const relay = relayClient(rpcUrl, parameters);
   const signatures = new Signatures();
@@ -68,7 +73,8 @@ export function createTeePaymaster(parameters: CreateTeePaymasterParameters): Te
       numberToHex(chainId),
       { ...optionsOf(context), accountId },
     ]);
-    return { stub, fields: paymasterFields(stub, versionAt(entryPointAddress)) };
+    const entryPointVersion = versionAt(entryPointAddress);
+    return { stub, fields: paymasterFields(stub, { entryPointVersion, paymasterAddress }) };
   };
 
   return {
@@ -85,7 +91,7 @@ export function createTeePaymaster(parameters: CreateTeePaymasterParameters): Te
       const operation = { ...asked, entryPointVersion: versionAt(asked.entryPointAddress) };
       const options = optionsOf(context);
       const { fields, userOpHash, signature } = await queueOf(authenticator).run(() =>
-        sponsor({ relay, accountId, operation, options, authenticator }),
+        sponsor({ relay, accountId, operation, options, paymasterAddress, authenticator }),
       );
       signatures.keep(userOpHash, signature);
       return fields as GetPaymasterDataReturnType;

@@ -21,6 +21,9 @@ const REASONS = {
   user_op_hash_mismatch: {
     hint: "The answer does not belong to the operation that was approved. Do not send it, and do not trust this relay.",
   },
+  paymaster_mismatch: {
+    hint: "Compare paymasterAddress with the operator's paymaster. If it is right, do not trust this relay.",
+  },
   account_mismatch: {
     hint: "Do not use the account that was answered, and do not trust this KMS.",
   },

@@ -15,17 +15,30 @@ export type PaymasterFields =
       paymasterSignature?: Hex;
     };
 
+/** What the paymaster fields of an answer have to fit. */
+export interface ExpectedPaymaster {
+  entryPointVersion: EntryPointVersion;
+  /** Every other paymaster is refused; undefined: none is. */
+  paymasterAddress: Address | undefined;
+}
+
 /**
  * The paymaster fields of an answer and nothing else: viem spreads them into the operation. Fields
  * of another version would not be part of its hash, and without a paymaster the account would pay.
  *
- * @throws {@link ClientError} `answer_invalid` if fields are missing or name no paymaster.
+ * @throws {@link ClientError} `answer_invalid` if fields are missing or name no paymaster,
+ * `paymaster_mismatch`.
  */
-export function paymasterFields(answer: Answer, version: EntryPointVersion): PaymasterFields {
-  const fields = fieldsOf(answer, version);
+export function paymasterFields(answer: Answer, expected: ExpectedPaymaster): PaymasterFields {
+  const fields = fieldsOf(answer, expected.entryPointVersion);
   const paymaster = "paymaster" in fields ? fields.paymaster : packedPaymaster(fields.paymasterAndData);
-  if (!isAddressEqual(paymaster, zeroAddress)) return fields;
-  throw new ClientError("answer_invalid", "the relay answered with the zero address as paymaster: nobody would pay");
+  if (isAddressEqual(paymaster, zeroAddress)) {
+    throw new ClientError("answer_invalid", "the relay answered with the zero address as paymaster: nobody would pay");
+  }
+  const { paymasterAddress = paymaster } = expected;
+  if (isAddressEqual(paymaster, paymasterAddress)) return fields;
+  const details = `the relay answered with the paymaster ${paymaster} instead of ${paymasterAddress}`;
+  throw new ClientError("paymaster_mismatch", details);
 }
 
 function fieldsOf(answer: Answer, version: EntryPointVersion): PaymasterFields {

@@ -1,4 +1,4 @@
-import { type Hex, numberToHex } from "viem";
+import { type Address, type Hex, numberToHex } from "viem";
 import { formatUserOperationRequest } from "viem/account-abstraction";
 import { ClientError } from "../errors/client.js";
 import type { Answer } from "../hosts/answer.js";
@@ -17,6 +17,8 @@ export interface SponsorParameters {
   operation: FinalOperation;
   /** `policyId`, `idempotencyKey`. */
   options: object;
+  /** The only paymaster that is accepted, if given. */
+  paymasterAddress: Address | undefined;
   authenticator: Authenticator;
 }
 
@@ -33,7 +35,7 @@ export interface Sponsorship {
  * holds the authenticator's queue until the end: a passkey with a counter has to be used in order.
  */
 export async function sponsor(parameters: SponsorParameters): Promise<Sponsorship> {
-  const { relay, accountId, operation, authenticator } = parameters;
+  const { relay, accountId, operation, authenticator, paymasterAddress } = parameters;
   const { entryPointAddress, entryPointVersion, chainId } = operation;
   const userOperation = formatUserOperationRequest(operation.userOperation);
   const options = { ...parameters.options, entryPoint: entryPointAddress, chainId: numberToHex(chainId) };
@@ -47,7 +49,7 @@ export async function sponsor(parameters: SponsorParameters): Promise<Sponsorshi
   const passkey = await touch({ challenge, webauthn: requestOptions(intent.object("webauthn")), authenticator });
   const sponsored = await relay.request("pm_sponsor_with_tee", [userOperation, accountId, passkey, options]);
 
-  const fields = paymasterFields(sponsored.object("userOperation"), entryPointVersion);
+  const fields = paymasterFields(sponsored.object("userOperation"), { entryPointVersion, paymasterAddress });
   const userOpHash = hashWith(fields, operation);
   if (sponsored.hex("userOpHash", 32) !== userOpHash) {
     throw new ClientError("user_op_hash_mismatch", "the relay sponsored another operation than this one");

@@ -71,6 +71,27 @@ for (const [whose, [userOperation, hashed]] of Object.entries(lies)) {
   });
 }
 
+test("another paymaster than the page's is refused, before the touch and after it", async () => {
+  const paymasterAddress = "0x5afe5afe5afe5afe5afe5afe5afe5afe5afe5afe";
+  const stub = withRelay(
+    () => ({ result: fields }),
+    (paymaster) => paymaster.getPaymasterStubData(draft),
+    { paymasterAddress },
+  );
+  const data = withRelay(relayOf(intent, sponsored), (paymaster) => paymaster.getPaymasterData(draft), {
+    paymasterAddress,
+  });
+
+  assert.match((await refused(stub, ClientError, "paymaster_mismatch")).details, /0x5a5a.* instead of 0x5afe/);
+  await refused(data, ClientError, "paymaster_mismatch");
+  assert.deepEqual(
+    await withRelay(relayOf(intent, sponsored), (paymaster) => paymaster.getPaymasterData(draft), {
+      paymasterAddress: ADDRESS,
+    }),
+    paid,
+  );
+});
+
 test("a context of the page's does not move an operation to another chain or EntryPoint", async () => {
   const options: unknown[] = [];
   const context = { chainId: "0x5", entryPoint: ADDRESS };
