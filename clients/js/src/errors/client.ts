@@ -43,6 +43,11 @@ const REASONS = {
       "Register the account with the signatureScheme that its contract verifies: eip191 for EntryPoint v0.6 and " +
       "v0.7, raw for v0.8 and later. It can't be changed afterwards.",
   },
+  signature_invalid: {
+    hint:
+      "The relay answered with a signature that is not by the account's key. Check that owner and paymaster have " +
+      "the same account. If they have, do not trust this relay.",
+  },
 } satisfies Record<string, LocalReason>;
 
 /** What this package finds by itself. */

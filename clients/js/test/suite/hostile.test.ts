@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { ClientError, createTeePaymaster, getIntentHash, requestTouch } from "@super-relay/client";
 import { type Hex, hexToBytes, keccak256 } from "viem";
 import type { UserOperation } from "viem/account-abstraction";
+import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { newAccount } from "../support/accounts.js";
 import { lyingRelay, withoutPaymaster } from "../support/lying-host.js";
 import { call, mined } from "../support/mined.js";
@@ -81,6 +82,23 @@ test("an operation that the relay leaves without a paymaster is not sent", async
   const sending = bundler.sendUserOperation({ calls: [call(1)] });
 
   await refused(sending, ClientError, "answer_invalid").finally(relay.stop);
+});
+
+test("a signature by another key is not sent", async () => {
+  const mallory = privateKeyToAccount(generatePrivateKey());
+  const signatures = [`0x${"ff".repeat(65)}`, await mallory.sign({ hash: keccak256("0x") })];
+  for (const signature of signatures) {
+    const relay = await lyingRelay(async (request, ask) => {
+      const answer = await ask(request);
+      if (request["method"] === "pm_sponsor_with_tee") (answer as Answer).result["signature"] = signature;
+      return answer;
+    });
+    const { bundler } = await newAccount(new SoftwareAuthenticator(), { rpcUrl: relay.url });
+
+    const sending = bundler.sendUserOperation({ calls: [call(1)] });
+
+    await refused(sending, ClientError, "signature_invalid").finally(relay.stop);
+  }
 });
 
 test("an answer without paymaster fields is invalid", async () => {
