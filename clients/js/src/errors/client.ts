@@ -2,7 +2,10 @@ import { LocalError, type LocalReason } from "./local.js";
 
 const REASONS = {
   url_invalid: {
-    hint: "Pass the whole URL, with its scheme: https://relay.example.",
+    hint: "Pass the whole URL, with its scheme, http or https, and without user and password: https://relay.example.",
+  },
+  headers_invalid: {
+    hint: "Compare `headers`: a name or a value has a character that HTTP does not allow, such as a line break.",
   },
   unreachable: {
     retryable: true,
