@@ -5,6 +5,7 @@ import {
   type GetPaymasterDataReturnType,
   type GetPaymasterStubDataReturnType,
   type PaymasterActions,
+  type UserOperation,
 } from "viem/account-abstraction";
 import type { TeeAccount } from "./account/account.js";
 import { relayClient } from "./hosts/relay.js";
@@ -54,7 +55,8 @@ export interface TeePaymaster extends PaymasterActions {
 /**
  * A paymaster for `paymaster:` of viem's `createBundlerClient` and permissionless'
  * `createSmartAccountClient`. `getPaymasterData`, which viem calls with the final operation, costs
- * one touch. Operations that are sent at once are approved one after the other.
+ * one touch, unless gas is still missing, as in viem's `estimateUserOperationGas`. Operations that
+ * are sent at once are approved one after the other.
  *
  * Its methods throw {@link RelayError}, {@link PasskeyError} and {@link ClientError}.
  */
@@ -88,6 +90,9 @@ export function createTeePaymaster(parameters: CreateTeePaymasterParameters): Te
 
     async getPaymasterData(request) {
       const { context, ...asked } = toPaymasterRequest(request);
+      if (!hasGas(asked.userOperation)) {
+        return (await stubOf({ ...asked, context })).fields as GetPaymasterDataReturnType;
+      }
       const operation = { ...asked, entryPointVersion: versionAt(asked.entryPointAddress) };
       const options = optionsOf(context);
       const { fields, userOpHash, signature } = await queueOf(authenticator).run(() =>
@@ -101,6 +106,11 @@ export function createTeePaymaster(parameters: CreateTeePaymasterParameters): Te
 
 /** For the stub, since gas is not estimated yet. */
 const NO_GAS = { callGasLimit: "0x0", verificationGasLimit: "0x0", preVerificationGas: "0x0" };
+
+/** Without gas limits an operation is a draft: there is nothing to approve yet. */
+function hasGas({ callGasLimit, verificationGasLimit, preVerificationGas }: Partial<UserOperation>): boolean {
+  return [callGasLimit, verificationGasLimit, preVerificationGas].every((limit) => limit !== undefined);
+}
 
 /** Without the keys that are undefined. */
 function defined(values: object): object {
