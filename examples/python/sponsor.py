@@ -44,6 +44,12 @@ ACCOUNT_ABI = [
     }
 ]
 GAS = ("callGasLimit", "verificationGasLimit", "preVerificationGas")
+PAYMASTER = (
+    "paymaster",
+    "paymasterVerificationGasLimit",
+    "paymasterPostOpGasLimit",
+    "paymasterData",
+)
 PATIENCE_SECONDS = 60
 
 
@@ -103,8 +109,10 @@ def user_op_hash(op, chain_id):
 
 
 def paymaster_fields(answer):
-    """Nothing else of an answer goes into the operation."""
-    return {name: value for name, value in answer.items() if name.startswith("paymaster")}
+    """Nothing else of an answer goes into the operation; without a paymaster its account pays."""
+    if int(answer["paymaster"], 16) == 0:
+        raise ValueError("the relay names no paymaster")
+    return {name: answer[name] for name in PAYMASTER}
 
 
 def send_sponsored(relay, chain, bundler, owner, target, data):

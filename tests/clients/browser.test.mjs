@@ -1,64 +1,31 @@
 // examples/viem-page in Chromium with a virtual authenticator, on an origin of its own.
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
+import { startChromium } from "../../clients/js/test/support/chromium.mjs";
 import { bundle } from "./support/bundle.mjs";
 import { chain, origin, paymasterAddress, urls } from "./support/world.mjs";
 
-// Milliseconds. No test waits that long unless it fails: every core may be busy with other tests.
-const PATIENCE = 240_000;
-const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-sync", "--disable-dev-shm-usage"];
-const AUTHENTICATOR = {
-  protocol: "ctap2",
-  transport: "internal",
-  hasResidentKey: true,
-  hasUserVerification: true,
-  isUserVerified: true,
-  automaticPresenceSimulation: true,
-};
-
-let browser, profile, script;
+let browser, script;
 
 before(async () => {
   script = await bundle(urls);
-  profile = await mkdtemp(join(tmpdir(), "super-relay-chromium-"));
-  browser = await chromium.launchPersistentContext(profile, {
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: FLAGS,
-    timeout: PATIENCE,
-  });
-  browser.setDefaultTimeout(PATIENCE);
+  browser = await startChromium(chromium);
 });
 
-after(async () => {
-  await browser?.close();
-  await rm(profile, { recursive: true, force: true });
-});
+after(() => browser?.stop());
 
-/** The example's page with an authenticator whose user touches it at once. */
-async function open(from, query = "") {
-  const page = await browser.newPage();
-  await page.route("**/build/page.js", (route) => route.fulfill({ contentType: "text/javascript", body: script }));
-  page.errors = [];
-  page.on("pageerror", ({ message }) => page.errors.push(message));
-  const session = await browser.newCDPSession(page);
-  await session.send("WebAuthn.enable");
-  await session.send("WebAuthn.addVirtualAuthenticator", { options: AUTHENTICATOR });
-  await page.goto(`${from}/${query}`);
-  return page;
-}
+/** The example's page, in a tab. */
+const open = (from, query = "") => browser.visit(`${from}/${query}`, script);
 
 /** Clicks, and waits for the line that the page then writes. */
-async function click(page, button, expected) {
-  await page.click(button);
-  const line = page.locator("#log").filter({ hasText: expected });
+async function click({ tab, errors }, button, expected) {
+  await tab.click(button);
+  const line = tab.locator("#log").filter({ hasText: expected });
   await line.waitFor().catch(async () => {
-    throw new Error(`the page says: ${await page.textContent("#log")} ${page.errors.join("\n")}`);
+    throw new Error(`the page says: ${await tab.textContent("#log")} ${errors.join("\n")}`);
   });
-  return (await page.textContent("#log")).match(expected);
+  return (await tab.textContent("#log")).match(expected);
 }
 
 test("a page on another origin registers, approves and sends twice", async () => {
@@ -80,7 +47,7 @@ test("a link sends the page to no other relay, KMS, chain or bundler than its bu
   const elsewhere = Object.keys(urls).map((name) => [name, `${origin}/elsewhere`]);
   const page = await open(origin, `?${new URLSearchParams(elsewhere)}`);
   const asked = [];
-  page.on("request", (request) => asked.push(request.url()));
+  page.tab.on("request", (request) => asked.push(request.url()));
 
   await click(page, "#create", /account (0x\w{40})/);
 
@@ -89,9 +56,9 @@ test("a link sends the page to no other relay, KMS, chain or bundler than its bu
 });
 
 test("what the relay refuses is shown to the page, with the request's id to read", async () => {
-  const page = await open(origin);
+  const { tab } = await open(origin);
 
-  const answer = await page.evaluate(async (url) => {
+  const answer = await tab.evaluate(async (url) => {
     const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "pm_nothing", params: [] });
     const response = await fetch(url, { method: "POST", headers: { "content-type": "application/json" }, body });
     return { requestId: response.headers.get("x-request-id"), ...(await response.json()) };
@@ -102,9 +69,9 @@ test("what the relay refuses is shown to the page, with the request's id to read
 });
 
 test("a page that nobody configured reads nothing of relay or KMS", async () => {
-  const page = await open(origin.replace("localhost", "127.0.0.1"));
+  const { tab } = await open(origin.replace("localhost", "127.0.0.1"));
 
-  const read = await page.evaluate(async ({ rpc, kms }) => {
+  const read = await tab.evaluate(async ({ rpc, kms }) => {
     const headers = { "content-type": "application/json" };
     const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "pm_chainId", params: [] });
     const requests = [

@@ -15,6 +15,7 @@ import {
 } from "viem/account-abstraction";
 import { signAuthorization } from "viem/actions";
 import { localKeyRecipe, recipe } from "./support/docs.mjs";
+import { honest, lyingRelay } from "./support/lying-relay.mjs";
 import { browser } from "./support/passkey.mjs";
 import {
   call,
@@ -65,16 +66,34 @@ test("the code of the docs sponsors a local key", { skip: entryPoint.version !==
   assert.equal(receipt.paymaster.toLowerCase(), paymasterAddress.toLowerCase());
 });
 
-test("the Python example sends a sponsored operation", { skip: entryPoint.version !== "0.7" }, async () => {
+/** Runs the Python example. */
+function python(rpc) {
   const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
   const script = path("../../examples/python/sponsor.py");
+  return promisify(execFile)(path(".venv/bin/python"), [script, rpc, urls.chain, urls.bundler]);
+}
 
-  const { stdout } = await promisify(execFile)(path(".venv/bin/python"), [script, urls.rpc, urls.chain, urls.bundler]);
+test("the Python example sends a sponsored operation", { skip: entryPoint.version !== "0.7" }, async () => {
+  const { stdout } = await python(urls.rpc);
 
   const receipt = JSON.parse(stdout);
   assert.equal(receipt.success, true);
   assert.equal(receipt.sent, receipt.userOpHash);
   assert.equal(receipt.paymaster.toLowerCase(), paymasterAddress.toLowerCase());
+});
+
+test("the Python example signs nothing that nobody pays for", { skip: entryPoint.version !== "0.7" }, async () => {
+  const asked = [];
+  const relay = await lyingRelay(async (request) => {
+    asked.push(request.method);
+    const answer = await honest(request);
+    if (request.method === "pm_getPaymasterData") answer.result.paymaster = `0x${"00".repeat(20)}`;
+    return answer;
+  });
+
+  await assert.rejects(python(relay.url), /the relay names no paymaster/).finally(relay.stop);
+
+  assert.equal(asked.at(-1), "pm_getPaymasterData");
 });
 
 test("an account of the TEE can't be named without its passkey", async () => {

@@ -1,4 +1,14 @@
-import { bytesToHex, type Hex, hashTypedData, type PrivateKeyAccount, type SignableMessage } from "viem";
+import {
+  type Address,
+  bytesToHex,
+  type Hex,
+  hashMessage,
+  hashTypedData,
+  isAddressEqual,
+  type PrivateKeyAccount,
+  recoverAddress,
+  type SignableMessage,
+} from "viem";
 import { toAccount } from "viem/accounts";
 import type { SignatureScheme, TeeAccount } from "./account/account.js";
 import { ClientError } from "./errors/client.js";
@@ -24,7 +34,8 @@ export type TeeOwner = PrivateKeyAccount;
  * and v0.7, as typed data or a bare hash for later ones.
  *
  * Its methods throw {@link ClientError}: `signature_not_available` for anything but a sponsored
- * operation, `signature_scheme_mismatch` if the contract verifies the other scheme.
+ * operation, `signature_scheme_mismatch` if the contract verifies the other scheme,
+ * `signature_invalid` if the relay answered with a signature by another key.
  */
 export function toTeeOwner({ account, paymaster }: ToTeeOwnerParameters): TeeOwner {
   const { ownerAddress, signatureScheme } = account;
@@ -32,11 +43,15 @@ export function toTeeOwner({ account, paymaster }: ToTeeOwnerParameters): TeeOwn
   const refuse = (what: string): never => {
     throw new ClientError("signature_not_available", `the key of ${ownerAddress} in the TEE does not sign ${what}`);
   };
-  const signatureOf = (hash: Hex, what: string, verified: SignatureScheme): Hex => {
+  const signatureOf = async (hash: Hex, what: string, verified: SignatureScheme): Promise<Hex> => {
     const signature = paymaster.signatureOf(hash) ?? refuse(`${what} ${hash}, which is no sponsored operation`);
-    if (verified === signatureScheme) return signature;
-    const details = `this account's contract verifies ${verified}, and its key in the TEE signs ${signatureScheme}`;
-    throw new ClientError("signature_scheme_mismatch", details);
+    if (verified !== signatureScheme) {
+      const details = `this account's contract verifies ${verified}, and its key in the TEE signs ${signatureScheme}`;
+      throw new ClientError("signature_scheme_mismatch", details);
+    }
+    const signed = verified === "eip191" ? hashMessage({ raw: hash }) : hash;
+    if (await isSignedBy(ownerAddress, signed, signature)) return signature;
+    throw new ClientError("signature_invalid", `the signature of ${what} ${hash} is not by the key of ${ownerAddress}`);
   };
 
   const owner = toAccount({
@@ -48,6 +63,14 @@ export function toTeeOwner({ account, paymaster }: ToTeeOwnerParameters): TeeOwn
     signAuthorization: async () => refuse("EIP-7702 authorizations"),
   });
   return owner as object as TeeOwner;
+}
+
+async function isSignedBy(address: Address, hash: Hex, signature: Hex): Promise<boolean> {
+  try {
+    return isAddressEqual(await recoverAddress({ hash, signature }), address);
+  } catch {
+    return false; // r is of no point
+  }
 }
 
 /** The bytes of a message that is no text. */

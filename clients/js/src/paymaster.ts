@@ -1,17 +1,18 @@
-import { type Hex, numberToHex } from "viem";
+import { type Address, type Hex, numberToHex } from "viem";
 import {
   type EntryPointVersion,
   formatUserOperationRequest,
   type GetPaymasterDataReturnType,
   type GetPaymasterStubDataReturnType,
   type PaymasterActions,
+  type UserOperation,
 } from "viem/account-abstraction";
 import type { TeeAccount } from "./account/account.js";
 import { relayClient } from "./hosts/relay.js";
 import type { HostSettings } from "./hosts/settings.js";
 import { entryPointVersionAt } from "./operation/entry-point.js";
-import { toPaymasterRequest } from "./operation/operation.js";
-import { paymasterFields, type RpcPaymasterFields } from "./operation/paymaster-fields.js";
+import { type PaymasterRequest, toPaymasterRequest } from "./operation/operation.js";
+import { paymasterFields } from "./operation/paymaster-fields.js";
 import { Signatures } from "./operation/signatures.js";
 import { sponsor } from "./operation/sponsor.js";
 import type { Authenticator } from "./passkey/authenticator.js";
@@ -36,6 +37,11 @@ export interface CreateTeePaymasterParameters extends HostSettings {
   context?: TeePaymasterContext | undefined;
   /** Of an EntryPoint that is not at its published address. */
   entryPointVersion?: EntryPointVersion | undefined;
+  /**
+   * The operator's paymaster: answers with another are refused. The TEE signs for its operator's
+   * only, but an account with a signer of its own would pay with whatever the relay names.
+   */
+  paymasterAddress?: Address | undefined;
   /** By default the browser's. */
   authenticator?: Authenticator | undefined;
 }
@@ -49,39 +55,48 @@ export interface TeePaymaster extends PaymasterActions {
 /**
  * A paymaster for `paymaster:` of viem's `createBundlerClient` and permissionless'
  * `createSmartAccountClient`. `getPaymasterData`, which viem calls with the final operation, costs
- * one touch. Operations that are sent at once are approved one after the other.
+ * one touch, unless gas is still missing, as in viem's `estimateUserOperationGas`. Operations that
+ * are sent at once are approved one after the other.
  *
  * Its methods throw {@link RelayError}, {@link PasskeyError} and {@link ClientError}.
  */
 export function createTeePaymaster(parameters: CreateTeePaymasterParameters): TeePaymaster {
-  const { rpcUrl, authenticator = browserAuthenticator } = parameters;
+  const { rpcUrl, paymasterAddress, authenticator = browserAuthenticator } = parameters;
   const { accountId } = parameters.account;
   const relay = relayClient(rpcUrl, parameters);
   const signatures = new Signatures();
   const optionsOf = (context: unknown) => defined({ ...parameters.context, ...(context as object | undefined) });
+  const versionAt = (address: Address) => parameters.entryPointVersion ?? entryPointVersionAt(address);
+
+  const stubOf = async ({ chainId, entryPointAddress, context, userOperation }: PaymasterRequest) => {
+    const stub = await relay.request("pm_getPaymasterStubData", [
+      { ...NO_GAS, ...formatUserOperationRequest(userOperation) },
+      entryPointAddress,
+      numberToHex(chainId),
+      { ...optionsOf(context), accountId },
+    ]);
+    const entryPointVersion = versionAt(entryPointAddress);
+    return { stub, fields: paymasterFields(stub, { entryPointVersion, paymasterAddress }) };
+  };
 
   return {
     signatureOf: (userOpHash) => signatures.get(userOpHash),
 
     async getPaymasterStubData(request) {
-      const { chainId, entryPointAddress, context, userOperation } = toPaymasterRequest(request);
-      const stub = await relay.request<RpcPaymasterFields & { sponsor?: { name: string } }>("pm_getPaymasterStubData", [
-        { ...NO_GAS, ...formatUserOperationRequest(userOperation) },
-        entryPointAddress,
-        numberToHex(chainId),
-        { ...optionsOf(context), accountId },
-      ]);
-      const { sponsor: sponsoredBy } = stub;
-      const answer = { ...paymasterFields(stub), isFinal: false, ...(sponsoredBy && { sponsor: sponsoredBy }) };
-      return answer as GetPaymasterStubDataReturnType;
+      const { stub, fields } = await stubOf(toPaymasterRequest(request));
+      const by = stub.has("sponsor") && { sponsor: { name: stub.object("sponsor").text("name") } };
+      return { ...fields, isFinal: false, ...by } as GetPaymasterStubDataReturnType;
     },
 
     async getPaymasterData(request) {
-      const { context, ...operation } = toPaymasterRequest(request);
-      const entryPointVersion = parameters.entryPointVersion ?? entryPointVersionAt(operation.entryPointAddress);
+      const { context, ...asked } = toPaymasterRequest(request);
+      if (!hasGas(asked.userOperation)) {
+        return (await stubOf({ ...asked, context })).fields as GetPaymasterDataReturnType;
+      }
+      const operation = { ...asked, entryPointVersion: versionAt(asked.entryPointAddress) };
       const options = optionsOf(context);
       const { fields, userOpHash, signature } = await queueOf(authenticator).run(() =>
-        sponsor({ relay, accountId, operation: { ...operation, entryPointVersion }, options, authenticator }),
+        sponsor({ relay, accountId, operation, options, paymasterAddress, authenticator }),
       );
       signatures.keep(userOpHash, signature);
       return fields as GetPaymasterDataReturnType;
@@ -91,6 +106,11 @@ export function createTeePaymaster(parameters: CreateTeePaymasterParameters): Te
 
 /** For the stub, since gas is not estimated yet. */
 const NO_GAS = { callGasLimit: "0x0", verificationGasLimit: "0x0", preVerificationGas: "0x0" };
+
+/** Without gas limits an operation is a draft: there is nothing to approve yet. */
+function hasGas({ callGasLimit, verificationGasLimit, preVerificationGas }: Partial<UserOperation>): boolean {
+  return [callGasLimit, verificationGasLimit, preVerificationGas].every((limit) => limit !== undefined);
+}
 
 /** Without the keys that are undefined. */
 function defined(values: object): object {

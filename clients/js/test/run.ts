@@ -44,7 +44,8 @@ async function run(title: string, files: string[], environment: Record<string, s
   child.stderr.on("data", (data) => {
     said += data;
   });
-  const code = await new Promise((resolve) => child.on("exit", resolve));
+  // Not "exit": its output may come later.
+  const code = await new Promise((resolve) => child.on("close", resolve));
   console.log(`==> ${title}, ${((Date.now() - began) / 1000).toFixed(1)} s\n${said}`);
   return code === 0;
 }

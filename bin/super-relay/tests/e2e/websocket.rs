@@ -4,6 +4,7 @@ use devkit::EntryPointVersion::V07;
 use jsonrpsee::core::client::{ClientT, Error};
 use jsonrpsee::rpc_params;
 use jsonrpsee_ws_client::WsClientBuilder;
+use proto::{EntryPoint, EntryPointVersion};
 use relay_api::{CredentialRequest, Param, RelayApiClient as _};
 use serde_json::{Value, json};
 
@@ -36,9 +37,28 @@ async fn the_rust_example_has_an_operation_sponsored() {
 
     let passkey = &mut account.passkey;
     let approve = |request: &CredentialRequest| Ok(passkey.assert(&json!(request))?);
-    let answer = example::sponsor(&client, &operation, &account.id, approve).await.unwrap();
+    let answer = example::sponsor(&client, &entry_point(&world), &operation, &account.id, approve).await.unwrap();
 
     assert!(world.entry_point().handle_ops(&answer.user_operation.into()).await.unwrap().success);
+}
+
+/// The relay takes the EntryPoint for one of v0.7, so it asks for the approval of another hash.
+#[tokio::test]
+async fn the_rust_example_asks_for_no_approval_of_another_hash_than_its_own() {
+    let world = World::start(V07).await;
+    let client = WsClientBuilder::default().build(format!("ws://{}", world.node.address("rpc"))).await.unwrap();
+    let account = TeeAccount::create(&world).await;
+    let operation = account.operation(&world).await;
+    let another = EntryPoint { version: EntryPointVersion::V08, ..entry_point(&world) };
+
+    let approve = |_: &CredentialRequest| panic!("asked for an approval");
+    let refused = example::sponsor(&client, &another, &operation, &account.id, approve).await;
+
+    assert!(refused.unwrap_err().to_string().contains("another operation"));
+}
+
+fn entry_point(world: &World) -> EntryPoint {
+    EntryPoint { chain_id: 31337, address: world.entry_point().address().into(), version: EntryPointVersion::V07 }
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-import type { Address, Hex } from "viem";
 import type { EntryPointVersion } from "viem/account-abstraction";
+import type { Answer } from "../hosts/answer.js";
 import { type KmsSettings, requestKms } from "../hosts/kms.js";
 import type { Authenticator } from "../passkey/authenticator.js";
 import { browserAuthenticator } from "../passkey/browser.js";
@@ -7,7 +7,8 @@ import { ceremony } from "../passkey/ceremony.js";
 import { queueOf } from "../passkey/queue.js";
 import type { CreationOptions } from "../passkey/webauthn.js";
 import type { SignatureScheme, TeeAccount } from "./account.js";
-import { accountIdOf, checkedAccount } from "./id.js";
+import { answeredAccount } from "./answered.js";
+import { accountIdOf } from "./id.js";
 
 /** Parameters of {@link createTeeAccount}. */
 export interface CreateTeeAccountParameters extends KmsSettings {
@@ -27,12 +28,6 @@ export interface CreateTeeAccountParameters extends KmsSettings {
   authenticator?: Authenticator | undefined;
 }
 
-interface CreatedAccount extends Omit<TeeAccount, "passkeys" | "sender"> {
-  credentialId: string;
-  publicKey: Hex;
-  sender: Address | null;
-}
-
 /**
  * Registers a passkey, and creates the account whose key in the TEE only this passkey can use. One
  * touch. What the KMS would refuse later it refuses before the touch.
@@ -42,32 +37,36 @@ interface CreatedAccount extends Omit<TeeAccount, "passkeys" | "sender"> {
  */
 export async function createTeeAccount(parameters: CreateTeeAccountParameters): Promise<TeeAccount> {
   const { userName, displayName, accountId, invitation, authenticator = browserAuthenticator } = parameters;
-  const begun = await requestKms<{ registrationId: string; publicKey: CreationOptions }>(
-    parameters,
-    "/webauthn/register/begin",
-    { userName, displayName, accountId, invitation },
-  );
-  const credential = await queueOf(authenticator).run(() => ceremony(() => authenticator.create(begun.publicKey)));
-  const { registrationId } = await requestKms<{ registrationId: string }>(parameters, "/webauthn/register/finish", {
-    registrationId: begun.registrationId,
-    credential,
+  const begun = await requestKms(parameters, "/webauthn/register/begin", {
+    userName,
+    displayName,
+    accountId,
+    invitation,
   });
-  const created = await requestKms<CreatedAccount>(parameters, "/kms/create-deterministic-account", {
-    registrationId,
+  const registration = { registrationId: begun.text("registrationId") };
+  const options = creationOptions(begun.object("publicKey"));
+  const credential = await queueOf(authenticator).run(() => ceremony("create", () => authenticator.create(options)));
+  const finished = await requestKms(parameters, "/webauthn/register/finish", { ...registration, credential });
+  const created = await requestKms(parameters, "/kms/create-deterministic-account", {
+    registrationId: finished.text("registrationId"),
     accountId,
     invitation,
     signatureScheme: parameters.signatureScheme ?? schemeOf(parameters.entryPointVersion),
   });
-  return checkedAccount(toAccount(created), accountId ?? accountIdOf(credential.id), credential.id);
+  const { id } = credential;
+  return answeredAccount(created, [created], { accountId: accountId ?? accountIdOf(id), credentialId: id });
+}
+
+/** What is converted from base64url is checked here; the rest is for the authenticator. */
+function creationOptions(answer: Answer): CreationOptions {
+  answer.base64Url("challenge");
+  answer.object("user").base64Url("id");
+  const excluded = answer.has("excludeCredentials") ? answer.objects("excludeCredentials") : [];
+  for (const passkey of excluded) passkey.base64Url("id");
+  return answer.fields as object as CreationOptions;
 }
 
 function schemeOf(version: EntryPointVersion | undefined): SignatureScheme | undefined {
   if (version === undefined) return undefined;
   return version === "0.6" || version === "0.7" ? "eip191" : "raw";
-}
-
-function toAccount(created: CreatedAccount): TeeAccount {
-  const { accountId, ownerAddress, signatureScheme, factory, salt, credentialId, publicKey, sender } = created;
-  const passkeys = [{ credentialId, publicKey }];
-  return { accountId, ownerAddress, signatureScheme, factory, salt, passkeys, ...(sender && { sender }) };
 }

@@ -3,7 +3,8 @@ import { type KmsSettings, requestKms } from "../hosts/kms.js";
 import type { Authenticator } from "../passkey/authenticator.js";
 import { requestTouch } from "../passkey/touch.js";
 import type { TeeAccount } from "./account.js";
-import { accountIdOf, checkedAccount } from "./id.js";
+import { answeredAccount } from "./answered.js";
+import { accountIdOf } from "./id.js";
 
 /** Parameters of {@link findTeeAccount}. */
 export interface FindTeeAccountParameters extends KmsSettings {
@@ -25,5 +26,6 @@ export async function findTeeAccount(parameters: FindTeeAccountParameters): Prom
   const challenge = bytesToHex(crypto.getRandomValues(new Uint8Array(32)));
   const { id } = await requestTouch({ challenge, webauthn: rpId === undefined ? {} : { rpId }, authenticator });
   const accountId = accountIdOf(id);
-  return checkedAccount(await requestKms<TeeAccount>(parameters, `/kms/accounts/${accountId}`), accountId, id);
+  const found = await requestKms(parameters, `/kms/accounts/${accountId}`);
+  return answeredAccount(found, found.objects("passkeys"), { accountId, credentialId: id });
 }

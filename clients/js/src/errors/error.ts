@@ -17,7 +17,7 @@ export interface SuperRelayErrorParameters {
 
 /**
  * The common class of this package's errors. `message` is `details`, and the hint on a line of its
- * own. No error contains a URL, since an API key may be in its path.
+ * own. No error contains a URL or a header, since an API key may be in them.
  */
 export abstract class SuperRelayError extends Error {
   /** The name of its class, also where a bundler shortens names. */

@@ -1,12 +1,13 @@
+import { textOf } from "../json.js";
 import { SuperRelayError } from "./error.js";
 import { hintFor } from "./hints.js";
 
-/** The `error` of an answer of the KMS. */
+/** The `error` of an answer of the KMS, of which only the code is certain. */
 export interface KmsRefusal {
   code: string;
-  message: string;
-  requestId?: string;
-  retryable?: boolean;
+  message?: unknown;
+  requestId?: unknown;
+  retryable?: unknown;
 }
 
 /** The KMS refused, or could not answer. */
@@ -20,10 +21,11 @@ export class KmsError extends SuperRelayError {
   /** Seconds after which the same request may succeed, if the KMS said so. */
   readonly retryAfter: number | undefined;
 
-  constructor(status: number, { code, message, requestId, retryable = false }: KmsRefusal, retryAfter?: number) {
-    super({ details: message, reason: code, retryable, hint: hintFor(code) });
+  constructor(status: number, { code, message, requestId, retryable }: KmsRefusal, retryAfter?: number) {
+    const details = textOf(message) ?? `refused with the HTTP status ${status}`;
+    super({ details, reason: code, retryable: retryable === true, hint: hintFor(code) });
     this.status = status;
-    this.requestId = requestId || undefined;
+    this.requestId = textOf(requestId);
     this.retryAfter = retryAfter;
   }
 }

@@ -1,3 +1,4 @@
+import { isJson, textOf } from "../json.js";
 import { SuperRelayError } from "./error.js";
 import { hintFor } from "./hints.js";
 
@@ -34,11 +35,11 @@ export interface RelayLimits {
   retryAfter?: number;
 }
 
-/** The error object of a JSON-RPC answer. */
+/** The error object of a JSON-RPC answer, of which only the code is certain. */
 export interface RelayRefusal {
   code: number;
-  message: string;
-  data?: (RelayLimits & { reason?: string; retryable?: boolean; requestId?: string }) | undefined;
+  message?: unknown;
+  data?: unknown;
 }
 
 /** The relay refused, or could not answer. The codes are those of JSON-RPC and ERC-7769. */
@@ -52,11 +53,13 @@ export class RelayError extends SuperRelayError {
   /** The limits that were exceeded, and everything else that the relay said. */
   readonly limits: RelayLimits;
 
-  constructor({ code, message, data = {} }: RelayRefusal) {
-    const { reason = "unknown", retryable = false, requestId, ...limits } = data;
-    super({ details: message, reason, retryable, hint: hintFor(reason) });
+  constructor({ code, message, data }: RelayRefusal) {
+    const { reason: said, retryable, requestId, ...limits } = isJson(data) ? data : {};
+    const reason = textOf(said) ?? "unknown";
+    const details = textOf(message) ?? `refused with the code ${code}`;
+    super({ details, reason, retryable: retryable === true, hint: hintFor(reason) });
     this.code = code;
-    this.requestId = requestId;
+    this.requestId = textOf(requestId);
     this.limits = limits;
   }
 }

@@ -1,4 +1,5 @@
 import { ClientError } from "../errors/client.js";
+import { isJson, type Json } from "../json.js";
 import type { HostSettings } from "./settings.js";
 
 const DEFAULT_TIMEOUT = 30_000;
@@ -6,7 +7,7 @@ const DEFAULT_TIMEOUT = 30_000;
 /** An answer whose body is a JSON object. */
 export interface JsonAnswer {
   status: number;
-  body: Record<string, unknown>;
+  body: Json;
   /** Seconds, of the header `Retry-After`. */
   retryAfter: number | undefined;
 }
@@ -14,21 +15,23 @@ export interface JsonAnswer {
 /**
  * Sends `body` with POST, or GETs without one, and reads a JSON object.
  *
- * @throws {@link ClientError} `url_invalid`, `unreachable` if no answer came, `answer_invalid` if
- * it is something else than a JSON object. `host` is the name in the error, which never has the
- * URL.
+ * @throws {@link ClientError} `url_invalid`, `headers_invalid`, `unreachable` if no answer came,
+ * `answer_invalid` if it is something else than a JSON object. `host` is the name in the error,
+ * which never has the URL or a header.
  */
 export async function requestJson(
   host: string,
   url: string,
   body: unknown,
-  { headers, timeout = DEFAULT_TIMEOUT }: HostSettings,
+  { headers: given, timeout = DEFAULT_TIMEOUT }: HostSettings,
 ): Promise<JsonAnswer> {
-  const init: RequestInit = { headers: { ...headers }, signal: AbortSignal.timeout(timeout) };
+  checkUrl(host, url);
+  const headers = checkedHeaders(host, given);
+  const init: RequestInit = { headers, signal: AbortSignal.timeout(timeout) };
   if (body !== undefined) {
     init.method = "POST";
     init.body = JSON.stringify(body);
-    init.headers = { ...headers, "content-type": "application/json" };
+    headers.set("content-type", "application/json");
   }
   const { response, text } = await receive(host, url, init);
   const retryAfter = Number(response.headers.get("retry-after") ?? Number.NaN);
@@ -39,9 +42,30 @@ export async function requestJson(
   };
 }
 
+// What `fetch` throws for a URL or a header that it can't use quotes it, with the API key in it.
+
+function checkUrl(host: string, url: string): void {
+  if (!isHttp(url)) throw new ClientError("url_invalid", `the URL of the ${host} is not one that can be fetched`);
+}
+
+function isHttp(url: string): boolean {
+  try {
+    const { protocol, username, password } = new URL(url);
+    return /^https?:$/.test(protocol) && username === "" && password === "";
+  } catch {
+    return false;
+  }
+}
+
+function checkedHeaders(host: string, headers: HostSettings["headers"]): Headers {
+  try {
+    return new Headers({ ...headers });
+  } catch {
+    throw new ClientError("headers_invalid", `the headers for the ${host} can't be sent`);
+  }
+}
+
 async function receive(host: string, url: string, init: RequestInit): Promise<{ response: Response; text: string }> {
-  // The error of `fetch` would quote it, and it may contain an API key.
-  if (!URL.canParse(url)) throw new ClientError("url_invalid", `the URL of the ${host} is not an absolute URL`);
   try {
     const response = await fetch(url, init);
     return { response, text: await response.text() };
@@ -51,10 +75,10 @@ async function receive(host: string, url: string, init: RequestInit): Promise<{ 
   }
 }
 
-function parse(host: string, status: number, text: string): Record<string, unknown> {
+function parse(host: string, status: number, text: string): Json {
   try {
     const body: unknown = JSON.parse(text);
-    if (typeof body === "object" && body !== null && !Array.isArray(body)) return body as Record<string, unknown>;
+    if (isJson(body)) return body;
   } catch {
     // Said below, as for any other answer that is no object.
   }

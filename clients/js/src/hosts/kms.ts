@@ -1,5 +1,7 @@
 import { ClientError } from "../errors/client.js";
 import { KmsError, type KmsRefusal } from "../errors/kms.js";
+import { isJson } from "../json.js";
+import { Answer } from "./answer.js";
 import { requestJson } from "./http.js";
 import { retry } from "./retry.js";
 import type { HostSettings } from "./settings.js";
@@ -17,19 +19,19 @@ export interface KmsSettings extends HostSettings {
  *
  * @throws {@link KmsError} if the KMS refuses; {@link ClientError} without a valid answer.
  */
-export async function requestKms<Result>(settings: KmsSettings, route: string, body?: unknown): Promise<Result> {
+export async function requestKms(settings: KmsSettings, route: string, body?: unknown): Promise<Answer> {
   const url = `${settings.kmsUrl.replace(/\/+$/, "")}${route}`;
   const attempt = async () => {
     const answer = await requestJson("KMS", url, body, settings);
     if (isRefusal(answer.body["error"])) throw new KmsError(answer.status, answer.body["error"], answer.retryAfter);
-    if (answer.status < 400) return answer.body as Result;
+    if (answer.status < 400) return Answer.of("KMS", answer.body);
     throw new ClientError("answer_invalid", `the KMS answered HTTP status ${answer.status} without a reason`);
   };
   return retry(attempt, isOutage, settings);
 }
 
 function isRefusal(error: unknown): error is KmsRefusal {
-  return typeof error === "object" && error !== null && "code" in error && typeof error.code === "string";
+  return isJson(error) && typeof error["code"] === "string";
 }
 
 function isOutage(error: unknown): boolean {

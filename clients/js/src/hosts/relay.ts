@@ -1,5 +1,7 @@
 import { ClientError } from "../errors/client.js";
 import { RelayError, type RelayRefusal } from "../errors/relay.js";
+import { isJson } from "../json.js";
+import { Answer } from "./answer.js";
 import { requestJson } from "./http.js";
 import { retry } from "./retry.js";
 import type { HostSettings } from "./settings.js";
@@ -10,11 +12,11 @@ const OUTAGES: readonly number[] = [-32603, -32005];
 /** A relay's JSON-RPC. */
 export interface RelayClient {
   /**
-   * Calls a method.
+   * Calls a method, and gives its result.
    *
    * @throws {@link RelayError} if the relay refuses; {@link ClientError} without a valid answer.
    */
-  request<Result>(method: string, params: readonly unknown[]): Promise<Result>;
+  request(method: string, params: readonly unknown[]): Promise<Answer>;
 }
 
 /** A client of the relay at that URL, which may contain chain id and API key. */
@@ -29,17 +31,17 @@ export function relayClient(rpcUrl: string, settings: HostSettings): RelayClient
   };
 }
 
-async function call<Result>(rpcUrl: string, request: object, settings: HostSettings): Promise<Result> {
+async function call(rpcUrl: string, request: object, settings: HostSettings): Promise<Answer> {
   const { status, body } = await requestJson("relay", rpcUrl, request, settings);
   if (isRefusal(body["error"])) throw new RelayError(body["error"]);
   if (body["result"] === undefined) {
     throw new ClientError("answer_invalid", `the relay answered HTTP status ${status} with neither result nor error`);
   }
-  return body["result"] as Result;
+  return Answer.of("relay", body["result"]);
 }
 
 function isRefusal(error: unknown): error is RelayRefusal {
-  return typeof error === "object" && error !== null && "code" in error && typeof error.code === "number";
+  return isJson(error) && typeof error["code"] === "number";
 }
 
 function isOutage(error: unknown): boolean {

@@ -44,5 +44,5 @@ export function touch({
     ...(allowCredentials && { allowCredentials }),
     ...(timeout !== undefined && { timeout }),
   };
-  return ceremony(() => authenticator.get(options));
+  return ceremony("get", () => authenticator.get(options));
 }

@@ -9,9 +9,8 @@ import {
   PasskeyError,
   simpleAccountParameters,
   type TeeAccount,
-  toTeeOwner,
 } from "@super-relay/client";
-import { newAccount, paymasterOf, register, simpleAccount } from "../support/accounts.js";
+import { newAccount, register } from "../support/accounts.js";
 import { lyingKms } from "../support/lying-host.js";
 import { refused } from "../support/refused.js";
 import { SoftwareAuthenticator } from "../support/software-authenticator.js";
@@ -179,14 +178,4 @@ test("a host that is no KMS is told from one", async () => {
   const error = await refused(create({ kmsUrl: `${urls.kms}/nothing` }), KmsError, "not_found");
   assert.equal(error.status, 404);
   await refused(create({ kmsUrl: "no url" }), ClientError, "url_invalid");
-});
-
-test("the account of a new passkey is the contract that the factory makes", async () => {
-  const authenticator = new SoftwareAuthenticator();
-  const tee = await register(authenticator);
-
-  const account = await simpleAccount(tee, toTeeOwner({ account: tee, paymaster: paymasterOf(tee, authenticator) }));
-
-  const { factory } = await account.getFactoryArgs();
-  assert.equal(factory?.toLowerCase(), tee.factory?.toLowerCase());
 });

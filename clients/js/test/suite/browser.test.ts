@@ -1,22 +1,33 @@
 // A page built on the package, in Chromium with a virtual authenticator.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { chromium } from "playwright-core";
 import type { Page } from "../page/page.js";
-import { Chromium } from "../support/chromium.js";
+import { bundle } from "../support/bundle.js";
+import { startChromium } from "../support/chromium.mjs";
 import { call, callsOf, eventsOf, succeeded } from "../support/mined.js";
 import { entryPoint, ORIGIN } from "../support/world.js";
 
 declare const page: Page;
-let browser: Chromium;
+let browser: Awaited<ReturnType<typeof startChromium>>;
+let script: string;
 
 before(async () => {
-  browser = await Chromium.start();
+  script = await bundle();
+  browser = await startChromium(chromium);
 });
 
 after(() => browser?.stop());
 
+/** Opens the page of test/world/page.ts at that origin. */
+async function open(origin: string) {
+  const visit = await browser.visit(`${origin}/`, script);
+  await visit.tab.waitForFunction("globalThis.page");
+  return visit;
+}
+
 test("a page registers with one touch, and sends several operations at once with one each", async () => {
-  const { tab, session, authenticatorId } = await browser.visit(ORIGIN);
+  const { tab, session, authenticatorId } = await open(ORIGIN);
 
   const tee = await tab.evaluate(() => page.register());
   const calls = (...numbers: number[]) => numbers.map(call).map(({ to, data }) => ({ to, data }));
@@ -37,7 +48,7 @@ test("a page registers with one touch, and sends several operations at once with
 });
 
 test("a page that forgot its account finds it", async () => {
-  const { tab } = await browser.visit(ORIGIN);
+  const { tab } = await open(ORIGIN);
   const { sender, ...tee } = await tab.evaluate(() => page.register());
 
   const found = await tab.evaluate(() => page.find());
@@ -47,7 +58,7 @@ test("a page that forgot its account finds it", async () => {
 });
 
 test("a user who is not verified is told so, and can try again", async () => {
-  const { tab, session, authenticatorId } = await browser.visit(ORIGIN);
+  const { tab, session, authenticatorId } = await open(ORIGIN);
   const tee = await tab.evaluate(() => page.register());
   const send = () =>
     tab.evaluate(([tee, calls]) => page.errorOf(() => page.send(tee, [calls])), [
@@ -66,15 +77,28 @@ test("a user who is not verified is told so, and can try again", async () => {
 });
 
 test("a relying party that is not the page's is refused by the browser", async () => {
-  const { tab } = await browser.visit(ORIGIN);
+  const { tab } = await open(ORIGIN);
 
   const refused = (await tab.evaluate(() => page.errorOf(() => page.find("example.org")))) as { reason: string };
 
   assert.equal(refused.reason, "rp_id_not_allowed");
 });
 
+test("a page that has a request of its own open is told so", async () => {
+  const { tab, session, authenticatorId } = await open(ORIGIN);
+  await session.send("WebAuthn.setAutomaticPresenceSimulation", { authenticatorId, enabled: false });
+  await tab.evaluate(() => {
+    const publicKey = { challenge: new Uint8Array(32) };
+    void navigator.credentials.get({ publicKey }).catch(() => undefined);
+  });
+
+  const refused = (await tab.evaluate(() => page.errorOf(() => page.find()))) as { reason: string; retryable: boolean };
+
+  assert.deepEqual([refused.reason, refused.retryable], ["touch_pending", true]);
+});
+
 test("a page at an origin that nobody allowed is told what to check", async () => {
-  const { tab } = await browser.visit(ORIGIN.replace("localhost", "127.0.0.1"));
+  const { tab } = await open(ORIGIN.replace("localhost", "127.0.0.1"));
 
   const refused = (await tab.evaluate(() => page.errorOf(() => page.register()))) as { reason: string; hint: string };
 
@@ -84,7 +108,7 @@ test("a page at an origin that nobody allowed is told what to check", async () =
 
 if (entryPoint.version === "0.7") {
   test("the code of the README registers and sends", async () => {
-    const { tab } = await browser.visit(ORIGIN);
+    const { tab } = await open(ORIGIN);
 
     const tee = await tab.evaluate(() => page.readme.register());
     const calls = [call(1), call(2)].map(({ to, data }) => ({ to, data }));

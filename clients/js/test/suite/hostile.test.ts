@@ -2,17 +2,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ClientError, createTeePaymaster, getIntentHash, requestTouch } from "@super-relay/client";
-import { type Hex, hexToBytes, keccak256 } from "viem";
-import type { UserOperation } from "viem/account-abstraction";
+import { type Hex, hexToBytes, http, keccak256 } from "viem";
+import { createBundlerClient, formatUserOperationRequest, type UserOperation } from "viem/account-abstraction";
+import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { newAccount } from "../support/accounts.js";
-import { lyingRelay } from "../support/lying-host.js";
+import { lyingRelay, withoutPaymaster } from "../support/lying-host.js";
 import { call, mined } from "../support/mined.js";
 import { refused } from "../support/refused.js";
+import { askRelay } from "../support/relay.js";
 import { SoftwareAuthenticator } from "../support/software-authenticator.js";
-import { CHAIN_ID, entryPoint, RP_ID, urls } from "../support/world.js";
+import { CHAIN_ID, chain, entryPoint, RP_ID, steadyFees, urls } from "../support/world.js";
 
 type Params = [Record<string, unknown>, ...unknown[]];
 type Answer = { result: Record<string, unknown> };
+type Sponsored = { verificationProof: { userPasskeyVerified: boolean } };
 
 test("a relay that wants another operation approved gets no touch", async () => {
   const authenticator = new SoftwareAuthenticator();
@@ -74,6 +77,32 @@ for (const [what, lie] of Object.entries(lies)) {
   });
 }
 
+test("an operation that the relay leaves without a paymaster is not sent", async () => {
+  const relay = await lyingRelay(withoutPaymaster());
+  const { bundler } = await newAccount(new SoftwareAuthenticator(), { rpcUrl: relay.url });
+
+  const sending = bundler.sendUserOperation({ calls: [call(1)] });
+
+  await refused(sending, ClientError, "answer_invalid").finally(relay.stop);
+});
+
+test("a signature by another key is not sent", async () => {
+  const mallory = privateKeyToAccount(generatePrivateKey());
+  const signatures = [`0x${"ff".repeat(65)}`, await mallory.sign({ hash: keccak256("0x") })];
+  for (const signature of signatures) {
+    const relay = await lyingRelay(async (request, ask) => {
+      const answer = await ask(request);
+      if (request["method"] === "pm_sponsor_with_tee") (answer as Answer).result["signature"] = signature;
+      return answer;
+    });
+    const { bundler } = await newAccount(new SoftwareAuthenticator(), { rpcUrl: relay.url });
+
+    const sending = bundler.sendUserOperation({ calls: [call(1)] });
+
+    await refused(sending, ClientError, "signature_invalid").finally(relay.stop);
+  }
+});
+
 test("an answer without paymaster fields is invalid", async () => {
   const relay = await lyingRelay(async (request, ask) => ({ ...(await ask(request)), result: {} }));
   const { bundler } = await newAccount(new SoftwareAuthenticator(), { rpcUrl: relay.url });
@@ -121,6 +150,11 @@ test("an EntryPoint at an unknown address needs its version", async () => {
     sender: entryPointAddress,
     nonce: 0n,
     callData: "0x",
+    callGasLimit: 1n,
+    verificationGasLimit: 1n,
+    preVerificationGas: 1n,
+    maxFeePerGas: 1n,
+    maxPriorityFeePerGas: 1n,
     chainId: CHAIN_ID,
     entryPointAddress,
   } as const;
@@ -130,11 +164,14 @@ test("an EntryPoint at an unknown address needs its version", async () => {
   assert.match(error.hint ?? "", /entryPointVersion/);
 });
 
-test("a touch by hand approves the hash that getIntentHash computes", async () => {
+test("touches by hand approve what getIntentHash computes, and that is what relay and TEE accept", async () => {
   const authenticator = new SoftwareAuthenticator();
-  const { tee, bundler } = await newAccount(authenticator);
+  const { tee, account } = await newAccount(authenticator);
   const { accountId } = tee;
-  const prepared = (await bundler.prepareUserOperation({ calls: [call(1)], paymaster: undefined as never })) as unknown;
+  const unsponsored = createBundlerClient({ account, client: chain, transport: http(urls.bundler) });
+  const gas = { callGasLimit: 100_000n, verificationGasLimit: 500_000n, preVerificationGas: 60_000n };
+  const fees = await steadyFees.estimateFeesPerGas();
+  const prepared: unknown = await unsponsored.prepareUserOperation({ calls: [call(1)], ...gas, ...fees });
   const userOperation = prepared as UserOperation;
   const place = { chainId: CHAIN_ID, entryPointAddress: entryPoint.address, entryPointVersion: entryPoint.version };
   const challenge: Hex = getIntentHash({ ...place, userOperation, accountId });
@@ -144,6 +181,9 @@ test("a touch by hand approves the hash that getIntentHash computes", async () =
   );
 
   const approved = Buffer.from(hexToBytes(challenge)).toString("base64url");
-  assert.deepEqual(authenticator.approved.slice(-2), [approved, approved]);
+  assert.deepEqual(authenticator.approved, [approved, approved]);
   assert.equal(first?.id, second?.id);
+  const parameters = [formatUserOperationRequest(userOperation), accountId, first, { entryPoint: entryPoint.address }];
+  const { verificationProof } = await askRelay<Sponsored>("pm_sponsor_with_tee", parameters);
+  assert.equal(verificationProof.userPasskeyVerified, true);
 });

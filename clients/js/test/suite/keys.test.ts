@@ -8,6 +8,7 @@ import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { createTeeAccount, createTeePaymaster, KmsError, RelayError } from "@super-relay/client";
 import { refused } from "../support/refused.js";
+import { askRelay } from "../support/relay.js";
 import { SoftwareAuthenticator } from "../support/software-authenticator.js";
 import { CHAIN_ID, configuration, entryPoint, superRelay } from "../support/world.js";
 import { type Started, start, stop } from "../world/processes.js";
@@ -60,12 +61,8 @@ const create = (invitation?: string) =>
 
 /** What the page's server does. */
 async function invite(): Promise<string> {
-  const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "pm_createAccountInvitation", params: [] });
-  const headers = { "content-type": "application/json", authorization: `Bearer ${key}` };
-  const answer = (await (await fetch(rpcUrl, { method: "POST", headers, body })).json()) as {
-    result: { invitation: string };
-  };
-  return answer.result.invitation;
+  const server = { url: rpcUrl, headers: { authorization: `Bearer ${key}` } };
+  return (await askRelay<{ invitation: string }>("pm_createAccountInvitation", [], server)).invitation;
 }
 
 test("an account needs an invitation, which is good for one", async () => {

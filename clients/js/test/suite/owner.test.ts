@@ -7,6 +7,7 @@ import { getUserOperationTypedData, toSimple7702SmartAccount, type UserOperation
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { signAuthorization } from "viem/actions";
 import { bundlerOf, newAccount, paymasterOf, register, simpleAccount } from "../support/accounts.js";
+import { lyingRelay, withoutPaymaster } from "../support/lying-host.js";
 import { call, callsOf, mined } from "../support/mined.js";
 import { refused } from "../support/refused.js";
 import { SoftwareAuthenticator } from "../support/software-authenticator.js";
@@ -94,6 +95,28 @@ if (entryPoint.version === "0.8") {
       [single, batch],
     );
     assert.deepEqual(await callsOf(events[1]?.transactionHash ?? toHex(0)), [2, 3]);
+  });
+
+  test("an account with a key of its own signs nothing where the relay names no paymaster", async () => {
+    const authenticator = new SoftwareAuthenticator();
+    const relay = await lyingRelay(withoutPaymaster({ inStub: true }));
+    const paymaster = paymasterOf(await register(authenticator), authenticator, { rpcUrl: relay.url });
+    const local = privateKeyToAccount(generatePrivateKey());
+    const signed: unknown[] = [];
+    const signTypedData: typeof local.signTypedData = (typedData) => {
+      signed.push(typedData);
+      return local.signTypedData(typedData);
+    };
+    const owner = { ...local, signTypedData };
+    const account = await toSimple7702SmartAccount({ client: chain, owner });
+    const authorization = await signAuthorization(chain, { account: owner, contractAddress: DELEGATE });
+
+    // With gas, so that no bundler has to estimate it: that of a hostile relay may be its own.
+    const gas = { callGasLimit: 100_000n, verificationGasLimit: 500_000n, preVerificationGas: 60_000n };
+    const sending = bundlerOf(account, paymaster).sendUserOperation({ calls: [call(1)], authorization, ...gas });
+
+    await refused(sending, ClientError, "answer_invalid").finally(relay.stop);
+    assert.deepEqual(signed, []);
   });
 
   test("a passkey sponsors a Simple7702 account that signs with its own key", async () => {

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { ClientError, findSuperRelayError, KmsError, RelayError, SuperRelayError } from "@super-relay/client";
 import { BaseError } from "viem";
+import { clientReasons } from "../../dist/errors/client.js";
 import { reasonsWithHints } from "../../dist/errors/hints.js";
+import { passkeyReasons } from "../../dist/errors/passkey.js";
 
 test("an error is found inside of what viem or anybody else wraps it in", () => {
   const error = new ClientError("unreachable", "no answer");
@@ -25,6 +27,14 @@ test("every hint is for a reason that docs/reasons has a page of", () => {
 
   assert.deepEqual(missing, []);
   assert.ok(reasonsWithHints.length > 40);
+});
+
+test("the README names every reason of the package's own", () => {
+  const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+  const missing = [...clientReasons, ...passkeyReasons].filter((reason) => !readme.includes(`\`${reason}\``));
+
+  assert.deepEqual(missing, []);
+  assert.ok(clientReasons.length > 5 && passkeyReasons.length > 5);
 });
 
 test("a refusal that says less than it should is still a typed error", () => {

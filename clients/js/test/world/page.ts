@@ -1,5 +1,5 @@
 // The host of the page that the tests open in Chromium: an origin of its own. Its script is put in
-// place by test/support/chromium.ts.
+// place by test/support/chromium.mjs.
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
