@@ -133,7 +133,7 @@ export function superRelay(url, { accountId, ownerAddress }, entryPointVersion) 
       signatures.set(sponsored.userOpHash, sponsored.signature);
 
       const { paymasterAndData, ...paid } = sponsored.userOperation;
-      if (paymasterAndData) return { paymasterAndData }; // EntryPoint v0.6
+      if (version === "0.6") return { paymasterAndData };
       return {
         paymaster: paid.paymaster,
         paymasterData: paid.paymasterData,
