@@ -3,7 +3,7 @@
 //! query.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use proto::{Address, Hash, Uint256};
@@ -14,8 +14,8 @@ use crate::deployment::Deployment;
 
 /// The pause after the first query that was too many. It doubles with each further one.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(4);
-/// Maximum number of times that a query is made: some 20 seconds.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// Maximum number of times that a query is made: some 10 seconds.
 const MOST_TRIES: u32 = 8;
 
 /// A node whose rate is limited. Every query waits for the pause that the last answers suggest.
@@ -73,24 +73,25 @@ impl PacedReader {
     {
         let mut tries = 1;
         loop {
-            sleep(self.change_pause(|pause| pause)).await;
+            let pause = *self.pause();
+            sleep(pause).await;
             match query().await {
                 Err(ChainError::RateLimited { .. }) if tries < MOST_TRIES => {
-                    self.change_pause(|pause| (pause * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE));
+                    let mut pause = self.pause();
+                    *pause = (*pause * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
                     tries += 1;
                 }
                 answer => {
-                    self.change_pause(shorter);
+                    let mut pause = self.pause();
+                    *pause = shorter(*pause);
                     return answer;
                 }
             }
         }
     }
 
-    fn change_pause(&self, change: impl FnOnce(Duration) -> Duration) -> Duration {
-        let mut pause = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
-        *pause = change(*pause);
-        *pause
+    fn pause(&self) -> MutexGuard<'_, Duration> {
+        self.pause.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
