@@ -20,7 +20,7 @@ use crate::cases::cases;
 
 const SEQUENCES: u32 = 2000;
 /// Sequences in a recording.
-pub const RECORDED: u32 = 300;
+pub const RECORDED: u32 = 100;
 const STEPS: std::ops::Range<usize> = 4..18;
 
 #[test]
