@@ -150,8 +150,9 @@ impl Settler {
         let (mut end, mut step, mut lag) = (latest, 1, None);
         // The last blocks whose query was repeated.
         let mut repeated = None;
-        while from <= end && (queries < MOST_QUERIES || from <= begun_at) {
-            queries += 1;
+        while from <= end && queries < MOST_QUERIES {
+            // What is reread counts for nothing, or many confirmations would leave a round no more.
+            queries += u64::from(from > begun_at);
             let mut width = self.progress.width(contracts);
             let to = width.last_block(from, end);
             let mined = match self.reader.mined(deployment, from, to).await {

@@ -15,8 +15,8 @@ use crate::store::Contracts;
 const MOST_NONCES: usize = 50;
 /// Maximum number of unknown operations that are remembered.
 const MOST_STRANGERS: usize = 10_000;
-/// Maximum number of queries in one round for a deployment: what is left is for the next. More only
-/// if the blocks that are reread need them.
+/// Maximum number of queries for new blocks in one round for a deployment: what is left is for the
+/// next.
 pub(super) const MOST_QUERIES: u64 = 16;
 /// Maximum number of blocks in one round for a deployment.
 pub(super) const MOST_IN_ROUND: u64 = MOST_AT_ONCE * MOST_QUERIES;
