@@ -107,7 +107,7 @@ impl KmsNode {
     /// Starts the gateway; the returned gateway is already serving.
     pub async fn start(config: Config) -> Result<Self, Error> {
         let settings = config.for_kms()?.clone();
-        // There is nothing to do for it, but an unhandled SIGHUP would end the process.
+        // SIGHUP is ignored: without a handler it would end the process.
         drop(signal(SignalKind::hangup()).map_err(start_error("signals"))?);
         let (mut servers, registry, ports) = (Servers::new(config.shutdown), Registry::new(), Ports::fit(&config)?);
         let stages = serve_operations(&mut servers, &registry, &config, &ports).await?;

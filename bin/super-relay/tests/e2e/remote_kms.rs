@@ -108,7 +108,7 @@ async fn the_key_is_rotated_at_a_remote_kms_too() {
     let mut world = Setup::of(V07).start_apart().await;
     let before = world.kms().relay_signers().await;
 
-    // The KMS has nothing to do for it, and goes on.
+    // The KMS ignores it.
     world.kms_process().signal(Signal::HUP);
     world.node.signal(Signal::HUP);
 

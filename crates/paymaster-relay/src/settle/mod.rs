@@ -151,7 +151,8 @@ impl Settler {
         // The last blocks whose query was repeated.
         let mut repeated = None;
         while from <= end && queries < MOST_QUERIES {
-            // What is reread counts for nothing, or many confirmations would leave a round no more.
+            // Blocks that are reread are not counted: with many confirmations, a round would read
+            // no new ones.
             queries += u64::from(from > begun_at);
             let mut width = self.progress.width(contracts);
             let to = width.last_block(from, end);
