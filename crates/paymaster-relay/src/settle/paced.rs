@@ -81,6 +81,7 @@ impl PacedReader {
                     *pause = (*pause * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
                     tries += 1;
                 }
+                Err(error @ ChainError::RateLimited { .. }) => return Err(error),
                 answer => {
                     let mut pause = self.pause();
                     *pause = shorter(*pause);
