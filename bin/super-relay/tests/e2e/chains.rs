@@ -3,7 +3,7 @@
 use devkit::EntryPointVersion::V07;
 use serde_json::{Value, json};
 
-use crate::support::{OtherChain, Rpc, Setup, TeeAccount, World, eventually, run, write_configuration};
+use crate::support::{OtherChain, Rpc, Setup, TeeAccount, World, eventually, ready, run, write_configuration};
 
 const OTHER: u64 = 31338;
 
@@ -94,5 +94,5 @@ async fn status_and_check_have_a_part_for_each_chain_and_one_that_is_gone_stops_
     let operation = account.operation(&world).await;
     let answer = sponsored(&world, 31337, &mut account, &operation).await;
     assert!(world.entry_point().handle_ops(&answer["userOperation"]).await.unwrap().success);
-    assert_eq!(world.ops("/readyz").await.0, 200);
+    ready(&world.node).await;
 }

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Duration, sleep, timeout};
 
-use crate::support::{Kms, PATIENCE, Process, Rpc, Setup, TeeAccount, World, eventually, write_configuration};
+use crate::support::{Kms, PATIENCE, Process, Rpc, Setup, TeeAccount, World, eventually, ready, write_configuration};
 
 /// A body of this request never ends.
 const SLOW_BODY: &[u8] =
@@ -34,10 +34,11 @@ async fn all_ports_answer(process: &Process) {
     let chain_id = Rpc::at(process.url("rpc")).call("pm_chainId", json!([])).await.unwrap();
     assert_eq!(chain_id, "0x7a69");
     Kms::at(process.url("kms")).get("/health").await.unwrap();
-    for path in ["/livez", "/readyz", "/metrics"] {
+    for path in ["/livez", "/metrics"] {
         let answer = reqwest::get(format!("{}{path}", process.url("ops"))).await.unwrap();
         assert_eq!(answer.status(), 200, "{path}");
     }
+    ready(process).await;
     let metrics = reqwest::get(format!("{}/metrics", process.url("ops"))).await.unwrap().text().await.unwrap();
     for line in
         [r#"connections_open{port="ops",state="serving"} 1"#, r#"connections_open{port="rpc",state="upgraded"} "#]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::support::{
-    Process, Reading, Rpc, Setup, Signal, TeeAccount, eventually, freeze, problem, thaw, write_configuration,
+    Process, Reading, Rpc, Setup, Signal, TeeAccount, eventually, freeze, problem, ready, thaw, write_configuration,
 };
 
 /// Far more than a call takes.
@@ -24,10 +24,9 @@ async fn calls(node: &Process) {
     for _ in 0..20 {
         timeout(A_CALL, rpc.call("pm_supportedEntryPoints", json!([]))).await.expect("no answer").unwrap();
     }
-    for probe in ["livez", "readyz"] {
-        let answer = timeout(A_CALL, reqwest::get(format!("{}/{probe}", node.url("ops")))).await;
-        assert_eq!(answer.expect("no answer").unwrap().status(), 200);
-    }
+    let alive = timeout(A_CALL, reqwest::get(format!("{}/livez", node.url("ops")))).await;
+    assert_eq!(alive.expect("no answer").unwrap().status(), 200);
+    ready(node).await;
 }
 
 async fn lost_lines(node: &Process) -> u64 {

@@ -4,7 +4,7 @@ use devkit::EntryPointVersion;
 use devkit::EntryPointVersion::V07;
 use serde_json::{Value, json};
 
-use crate::support::{Setup, Signal, TeeAccount, World, eventually, freeze, run, thaw, write_configuration};
+use crate::support::{Setup, Signal, TeeAccount, World, eventually, freeze, ready, run, thaw, write_configuration};
 
 on_every_version! { a_node_has_operations_sponsored_by_a_kms_in_another_process }
 
@@ -42,7 +42,7 @@ async fn while_the_kms_is_down_requests_are_refused_as_retryable_and_pass_when_i
 
     let refusal = world.rpc().call("pm_sponsor_with_tee", request.clone()).await.unwrap_err();
     refusal.is_retryable(-32603, "kms_unavailable");
-    assert_eq!(world.ops("/readyz").await.0, 200);
+    ready(&world.node).await;
 
     world.restart_kms().await;
     let answer = eventually(async || world.rpc().call("pm_sponsor_with_tee", request.clone()).await.ok()).await;
@@ -58,7 +58,7 @@ async fn a_node_starts_without_its_kms_and_says_so_until_it_is_there() {
 
     world.restart().await;
     assert_eq!(world.ops("/livez").await.0, 200);
-    assert_eq!(world.ops("/readyz").await.0, 200);
+    ready(&world.node).await;
     let reason = world.problem("kms").await.unwrap();
     let address = world.configuration["remote_kms"]["urls"][0].as_str().unwrap().trim_end_matches('/').to_owned();
     assert!(reason.contains(&format!("KMS gateway {address}/: it cannot be reached: Connection refused")), "{reason}");

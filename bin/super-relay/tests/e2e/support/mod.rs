@@ -25,7 +25,7 @@ pub use key::Key;
 pub use operation::{bytes, flip, hex, increment, refused_on_chain};
 pub use process::{Process, Reading, run, run_answering, run_bound_by_modes, run_in};
 pub use signals::{Signal, freeze, limit_open_files, signal_process, thaw};
-pub use world::{Ground, OtherChain, Setup, World, admit_key_of_tee, problem, project};
+pub use world::{Ground, OtherChain, Setup, World, admit_key_of_tee, problem, project, ready};
 
 /// Wei.
 pub const ETHER: u128 = 1_000_000_000_000_000_000;

@@ -4,7 +4,9 @@ use std::iter;
 use std::path::{Path, PathBuf};
 
 use alloy_signer_local::PrivateKeySigner;
-use devkit::{Anvil, AnvilOptions, Deployment, EntryPoint, EntryPointVersion, Paymaster, TeeSigner, Tools, U256};
+use devkit::{
+    Anvil, AnvilOptions, Deployment, EntryPoint, EntryPointVersion, Paymaster, TeeSigner, Tools, U256, eventually,
+};
 use rand_core::OsRng;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -232,6 +234,12 @@ pub async fn admit_key_of_tee(paymaster: &Paymaster, kms: &Kms, signer: &str) {
         tee_id: version["tee"]["id"].as_str().unwrap().parse().unwrap(),
     };
     paymaster.admit_signer(&signer).await.unwrap();
+}
+
+/// Waits until the process is ready: a probe also fails whenever the machine stalls for a second.
+pub async fn ready(process: &Process) {
+    let url = format!("{}/readyz", process.url("ops"));
+    eventually(async || reqwest::get(&url).await.unwrap().status().is_success().then_some(())).await;
 }
 
 /// The problem of a part as reported by `/status` of a process, if any.
