@@ -1,10 +1,21 @@
 //! Logs failures of recurring work: a line when one begins or changes, a line when it ends, and
 //! none in between. Outages of shared dependencies are logged once for all work.
 
+use std::time::Duration;
+
 use breaker::OutageLog;
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::chain::ChainError;
 use crate::error::RelayError;
+
+/// The times of recurring work. Rounds that a slow one made late are not made up for: a node or
+/// database that has just recovered would get all of them at once.
+pub(crate) fn rounds(every: Duration) -> Interval {
+    let mut rounds = interval(every);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    rounds
+}
 
 /// The last logged state of recurring work.
 pub(crate) struct Outage {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::chain::operation_of_nobody;
@@ -13,7 +12,7 @@ use crate::clients::ApiKeys;
 use crate::error::RelayError;
 use crate::gwei::Gwei;
 use crate::metrics::Metrics;
-use crate::outage::{Needs, Outage};
+use crate::outage::{Needs, Outage, rounds};
 use crate::parts::Parts;
 use crate::relay_key::RelayKey;
 use crate::settle::Settler;
@@ -48,7 +47,7 @@ impl Sweeper {
     }
 
     async fn keep_up(&self, stop: &CancellationToken) {
-        let (mut ticks, mut outage) = (interval(EVERY), Outage::new("upkeep"));
+        let (mut ticks, mut outage) = (rounds(EVERY), Outage::new("upkeep"));
         let needs = Needs { chain: None, store: self.store.outages() };
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
             outage.note(self.keep_up_once().await, needs);
@@ -65,7 +64,7 @@ impl Sweeper {
 
     async fn sweep_chain(&self, settler: &Settler, stop: &CancellationToken) {
         let chain = settler.chain();
-        let (mut ticks, mut outage) = (interval(EVERY), Outage::new(chain.work("the sweep")));
+        let (mut ticks, mut outage) = (rounds(EVERY), Outage::new(chain.work("the sweep")));
         let mut clocks = Outage::new(chain.work("the check of the clocks"));
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
             let Some(outcome) = stop.run_until_cancelled(self.sweep(settler)).await else { return };
@@ -89,8 +88,7 @@ impl Sweeper {
 
 /// Beside the sweep, since a node may take minutes for its logs.
 async fn release_used(settler: &Settler, stop: &CancellationToken) {
-    let mut ticks = interval(EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = rounds(EVERY);
     let mut outage = Outage::new(settler.chain().work("the look-up of used nonces"));
     let mut round = async || {
         ticks.tick().await;

@@ -12,13 +12,13 @@ use proto::signers::AuthorisedSigner;
 use proto::typed_data::TypedData as _;
 use proto::{Address, Signature, Status, TeeId};
 use tokio::task::spawn_blocking;
-use tokio::time::{interval, sleep};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::keystore::Keystore;
 use super::{ActiveKey, KeyRecord, RelayKey, RelayKeyError};
 use crate::kms::KmsError;
-use crate::outage::Outage;
+use crate::outage::{Outage, rounds};
 
 const LOOK: Duration = Duration::from_secs(5);
 const NOT_SIGNED: Signature = Signature { r: [0; 32], s: [0; 32], v: 0 };
@@ -101,7 +101,7 @@ impl RelayKey {
 
     /// Rotates whenever the key is due, and resolves interrupted rotations, until stopped.
     pub async fn keep_fresh(&self, stop: CancellationToken) {
-        let (mut ticks, mut outage) = (interval(LOOK), Outage::new("rotation of the relay key"));
+        let (mut ticks, mut outage) = (rounds(LOOK), Outage::new("rotation of the relay key"));
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,

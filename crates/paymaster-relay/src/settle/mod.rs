@@ -16,7 +16,7 @@ use std::time::Duration;
 use breaker::OutageLog;
 use proto::{UserOpHash, Wei};
 use serve::LineRation;
-use tokio::time::{interval, sleep};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use self::account_logs::AccountLogs;
@@ -30,7 +30,7 @@ use crate::deployment::Deployment;
 use crate::error::RelayError;
 use crate::gwei::Gwei;
 use crate::metrics::Metrics;
-use crate::outage::{Needs, Outage};
+use crate::outage::{Needs, Outage, rounds};
 use crate::parts::Parts;
 use crate::store::{BlocksRead, Contracts, Settled, Settlement, Store};
 
@@ -90,7 +90,7 @@ impl Settler {
     /// Settles at every interval, until stopped.
     pub async fn run(&self, every: Duration, stop: CancellationToken) {
         let (mut ticks, mut outage) =
-            (interval(every.max(Duration::from_secs(1))), Outage::new(self.chain.work("settlement")));
+            (rounds(every.max(Duration::from_secs(1))), Outage::new(self.chain.work("settlement")));
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
