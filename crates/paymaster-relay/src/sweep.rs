@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::chain::operation_of_nobody;
 use crate::claims::ClaimStore;
 use crate::clients::ApiKeys;
+use crate::deployment::Deployment;
 use crate::error::RelayError;
 use crate::gwei::Gwei;
 use crate::metrics::Metrics;
@@ -74,15 +75,20 @@ impl Sweeper {
     }
 
     async fn sweep(&self, settler: &Settler) -> Result<(), RelayError> {
-        let released = settler.release_unused().await;
-        let chain = settler.chain();
-        for deployment in chain.catalogue.deployments() {
-            self.metrics.reserved(deployment, self.store.reserved(deployment).await?);
-            // Reads them like a sponsorship does, so that its problems are noticed here.
-            let facts = chain.reader.facts(deployment, &operation_of_nobody(), None, None).await?;
-            self.metrics.deposit(deployment, Gwei::at_most(facts.paymaster.deposit));
+        let mut outcome = settler.release_unused().await.map(drop);
+        for deployment in settler.chain().catalogue.deployments() {
+            // One that fails hides no other.
+            outcome = outcome.and(self.update_gauges(settler, deployment).await);
         }
-        released.map(drop)
+        outcome
+    }
+
+    async fn update_gauges(&self, settler: &Settler, deployment: &Deployment) -> Result<(), RelayError> {
+        self.metrics.reserved(deployment, self.store.reserved(deployment).await?);
+        // Reads them like a sponsorship does, so that its problems are noticed here.
+        let facts = settler.chain().reader.facts(deployment, &operation_of_nobody(), None, None).await?;
+        self.metrics.deposit(deployment, Gwei::at_most(facts.paymaster.deposit));
+        Ok(())
     }
 }
 
