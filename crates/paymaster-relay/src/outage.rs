@@ -1,5 +1,6 @@
-//! Recurring work: its times, and its failures in the log: a line when one begins or changes, a line
-//! when it ends, and none in between. Outages of shared dependencies are logged once for all work.
+//! Recurring work: its times, and its failures in the log: a line when one begins or changes, a
+//! line when it ends, and none in between. Outages of shared dependencies are logged once for all
+//! work.
 
 use std::time::Duration;
 
