@@ -24,6 +24,7 @@ pub struct Metrics {
     reservations_expired: IntCounterVec,
     key_age: IntGauge,
     settlement_behind: IntGaugeVec,
+    block_age: IntGaugeVec,
     bundler_requests: IntCounterVec,
     bundler_seconds: HistogramVec,
 }
@@ -131,6 +132,13 @@ impl Metrics {
                     &deployment,
                 )?,
             )?,
+            block_age: register(
+                registry,
+                IntGaugeVec::new(
+                    Opts::new("relay_block_age_seconds", "Seconds since the timestamp of the latest block seen."),
+                    &["chain_id"],
+                )?,
+            )?,
             bundler_requests: register(
                 registry,
                 IntCounterVec::new(
@@ -183,6 +191,11 @@ impl Metrics {
         let blocks = latest.saturating_add(1).saturating_sub(next);
         let gauge = self.settlement_behind.with_label_values(&labels(deployment));
         gauge.set(i64::try_from(blocks).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn block_age(&self, chain_id: u64, seconds: u64) {
+        let gauge = self.block_age.with_label_values(&[chain_id.to_string()]);
+        gauge.set(i64::try_from(seconds).unwrap_or(i64::MAX));
     }
 
     /// Counts a request to the bundler with that number in the chain's list, from 1.

@@ -70,6 +70,9 @@ impl Sweeper {
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
             let Some(outcome) = stop.run_until_cancelled(self.sweep(settler)).await else { return };
             outage.note(outcome, settler.needs());
+            if let Some(seconds) = chain.time.block_age() {
+                self.metrics.block_age(chain.id(), seconds);
+            }
             clocks.note(chain.time.check().map_err(RelayError::from), settler.needs());
         }
     }

@@ -11,7 +11,6 @@ use alloy_provider::transport::{RpcError, TransportResult};
 use alloy_rpc_types_eth::{TransactionInput, TransactionRequest};
 use alloy_sol_types::{SolCall, SolError, sol};
 use proto::Address;
-use tokio::time::Instant;
 
 use super::node::Node;
 use super::simulations::{SimulatedCall, Simulations};
@@ -29,7 +28,7 @@ const MAX_GAS: u64 = 10_000_000;
 const AROUND: u64 = 60_000;
 /// Maximum gas per byte of its data (EIP-7623).
 const EACH_BYTE: u64 = 40;
-/// The fraction of a node's timeout after which a factory, and its asker, counts as slow.
+/// The fraction of a node's timeout that an asker may use per minute before it counts as slow.
 const SLOW: u32 = 4;
 /// Overhead of `getSenderAddress` around the factory's own data, in bytes.
 const ENVELOPE: u64 = 128;
@@ -45,7 +44,8 @@ pub(super) struct Factories {
 
 impl Factories {
     pub(super) fn of(node: Node) -> Self {
-        Self { node, simulations: Arc::new(Simulations::new()) }
+        let simulations = Arc::new(Simulations::new(node.patience() / SLOW));
+        Self { node, simulations }
     }
 
     /// Calls a factory like the EntryPoint.
@@ -70,14 +70,10 @@ impl Factories {
             ..TransactionRequest::default().to(entry_point.into()).input(TransactionInput::new(ask.abi_encode().into()))
         };
         let too_slow = || {
-            simulations.note_slow(simulated, asker);
+            simulations.note_slow(simulated);
             not_run()
         };
-        let begun = Instant::now();
         let answer = node.within_or(node.provider().call(request), too_slow).await?;
-        if begun.elapsed() > node.patience() / SLOW {
-            simulations.note_slow_asker(asker);
-        }
         created(node, entry_point, answer)
     }
 }

@@ -1,6 +1,7 @@
 //! Limits on simulating factories on the node. A factory is untrusted code and may take any time:
 //! only a few run at once, fewer for each asker, and one that recently took too long is not run
-//! again. Askers of slow calls share a few places among themselves, and leave the rest to others.
+//! again. Servers have places of their own, and askers that use much of the node's time share a
+//! few, so that they delay nobody else.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -15,44 +16,73 @@ use tokio::time::{Instant, timeout};
 use crate::clients::Asker;
 
 /// Maximum number of factories that the node runs for us at once.
-const MOST: usize = MOST_OF_QUICK + MOST_OF_SLOW;
-/// The part of these for callers without a recent slow call.
-const MOST_OF_QUICK: usize = 6;
-/// For all other askers, with a recent slow call.
+const MOST: usize = MOST_OF_STRANGERS + MOST_OF_SERVERS + MOST_OF_SLOW;
+/// The part of these for anyone without much recent use.
+const MOST_OF_STRANGERS: usize = 4;
+/// For servers only, without a recent slow call.
+const MOST_OF_SERVERS: usize = 2;
+/// For all other askers.
 const MOST_OF_SLOW: usize = 2;
 /// The part of either for the operations of one caller.
 const MOST_OF_ONE: usize = MOST / 4;
-/// How long an asker counts as slow after a call that took too long.
-const SLOW_ASKER_FOR: Duration = Duration::from_secs(60);
+/// How long the time that an asker used counts.
+const USE_COUNTS_FOR: Duration = Duration::from_secs(60);
 /// How long a call that took too long is not repeated.
 const SLOW_FOR: Duration = Duration::from_secs(5);
-/// Maximum number of remembered calls, and of remembered askers. If the limit is reached with
+/// Maximum number of remembered slow calls, and of remembered askers. If the limit is reached with
 /// recent entries only, all are dropped: that is rare, and simpler than an eviction policy.
-const MOST_SLOW: usize = 1024;
+const MOST_NOTED: usize = 1024;
 /// Below this many askers nothing is cleaned up.
 const TIDY_ABOVE: usize = 1024;
 
 /// The places at the node, and their users.
 #[derive(Debug)]
 pub(super) struct Simulations {
-    of_quick: Arc<Semaphore>,
+    of_strangers: Arc<Semaphore>,
+    of_servers: Arc<Semaphore>,
     of_slow: Arc<Semaphore>,
+    /// The time of the node from which on an asker is slow.
+    slow_from: Duration,
     askers: Mutex<HashMap<Asker, Weak<Semaphore>>>,
-    slow: Mutex<Slow>,
+    recent: Mutex<Recent>,
 }
 
-/// Slow calls and askers, with their times.
+/// Slow calls, and what askers used.
 #[derive(Debug, Default)]
-struct Slow {
-    calls: HashMap<SimulatedCall, Instant>,
-    askers: HashMap<Asker, Instant>,
+struct Recent {
+    slow_calls: HashMap<SimulatedCall, Instant>,
+    askers: HashMap<Asker, Use>,
 }
 
-/// A place, released when dropped.
+/// Use of the node by an asker.
+#[derive(Clone, Copy, Debug)]
+struct Use {
+    since: Instant,
+    /// All of a stranger's calls; a server's longest, since it asks for many users.
+    time: Duration,
+}
+
+impl Use {
+    fn is_recent(&self) -> bool {
+        self.since.elapsed() < USE_COUNTS_FOR
+    }
+}
+
+/// A place. When dropped, the time that it was held is recorded and it is released: a caller that
+/// hangs up has used the node, too.
 #[derive(Debug)]
 pub(super) struct Place {
+    simulations: Arc<Simulations>,
+    asker: Asker,
+    begun: Instant,
     _of_asker: OwnedSemaphorePermit,
     _of_all: OwnedSemaphorePermit,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.simulations.note_use(&self.asker, self.begun.elapsed());
+    }
 }
 
 /// A factory call: factory, data and EntryPoint.
@@ -68,48 +98,68 @@ impl SimulatedCall {
 }
 
 impl Simulations {
-    pub(super) fn new() -> Self {
+    /// With the time of the node per minute from which on an asker is slow.
+    pub(super) fn new(slow_from: Duration) -> Self {
         Self {
-            of_quick: Arc::new(Semaphore::new(MOST_OF_QUICK)),
+            of_strangers: Arc::new(Semaphore::new(MOST_OF_STRANGERS)),
+            of_servers: Arc::new(Semaphore::new(MOST_OF_SERVERS)),
             of_slow: Arc::new(Semaphore::new(MOST_OF_SLOW)),
+            slow_from,
             askers: Mutex::default(),
-            slow: Mutex::default(),
+            recent: Mutex::default(),
         }
     }
 
     /// `None` if there is no place within that time, or the call took too long recently.
-    pub(super) async fn place(&self, call: SimulatedCall, asker: &Asker, within: Duration) -> Option<Place> {
+    pub(super) async fn place(self: &Arc<Self>, call: SimulatedCall, asker: &Asker, within: Duration) -> Option<Place> {
         if self.is_slow(call, Instant::now()) {
             return None;
         }
         let waiting = async {
             let of_asker = self.of(asker).acquire_owned().await.ok()?;
-            let places = if self.is_slow_asker(asker) { &self.of_slow } else { &self.of_quick };
-            let of_all = Arc::clone(places).acquire_owned().await.ok()?;
-            Some(Place { _of_asker: of_asker, _of_all: of_all })
+            let of_all = self.place_of_all(asker).await?;
+            let (simulations, asker, begun) = (Arc::clone(self), asker.clone(), Instant::now());
+            Some(Place { simulations, asker, begun, _of_asker: of_asker, _of_all: of_all })
         };
         // It may have been run while this one waited.
         timeout(within, waiting).await.ok()?.filter(|_| !self.is_slow(call, Instant::now()))
     }
 
-    /// Records a call that took too long, and its asker.
-    pub(super) fn note_slow(&self, call: SimulatedCall, asker: &Asker) {
-        let mut slow = self.slow();
-        note(&mut slow.calls, call, SLOW_FOR);
-        note(&mut slow.askers, asker.clone(), SLOW_ASKER_FOR);
+    async fn place_of_all(&self, asker: &Asker) -> Option<OwnedSemaphorePermit> {
+        let places = match asker {
+            _ if self.is_slow_asker(asker) => &self.of_slow,
+            Asker::Stranger(_) => &self.of_strangers,
+            Asker::Server(_) => match Arc::clone(&self.of_strangers).try_acquire_owned() {
+                Ok(free) => return Some(free),
+                Err(_) => &self.of_servers,
+            },
+        };
+        Arc::clone(places).acquire_owned().await.ok()
     }
 
-    /// Records the asker of a call that was slow, but answered.
-    pub(super) fn note_slow_asker(&self, asker: &Asker) {
-        note(&mut self.slow().askers, asker.clone(), SLOW_ASKER_FOR);
+    /// Records a call that took too long.
+    pub(super) fn note_slow(&self, call: SimulatedCall) {
+        note(&mut self.recent().slow_calls, call, Instant::now(), |since| since.elapsed() < SLOW_FOR);
+    }
+
+    /// Records the time that a call took at the node.
+    fn note_use(&self, asker: &Asker, took: Duration) {
+        let mut recent = self.recent();
+        let now = Use { since: Instant::now(), time: took };
+        let used = match (recent.askers.get(asker).filter(|used| used.is_recent()), asker) {
+            (Some(used), Asker::Stranger(_)) => Use { time: used.time.saturating_add(took), ..*used },
+            (Some(used), Asker::Server(_)) if used.time > took => *used,
+            _ => now,
+        };
+        note(&mut recent.askers, asker.clone(), used, Use::is_recent);
     }
 
     fn is_slow(&self, call: SimulatedCall, now: Instant) -> bool {
-        self.slow().calls.get(&call).is_some_and(|since| now.duration_since(*since) < SLOW_FOR)
+        self.recent().slow_calls.get(&call).is_some_and(|since| now.duration_since(*since) < SLOW_FOR)
     }
 
     fn is_slow_asker(&self, asker: &Asker) -> bool {
-        self.slow().askers.get(asker).is_some_and(|since| since.elapsed() < SLOW_ASKER_FOR)
+        self.recent().askers.get(asker).is_some_and(|used| used.is_recent() && used.time > self.slow_from)
     }
 
     fn of(&self, asker: &Asker) -> Arc<Semaphore> {
@@ -126,19 +176,19 @@ impl Simulations {
     }
 
     /// No panic under the lock can leave the state inconsistent.
-    fn slow(&self) -> MutexGuard<'_, Slow> {
-        self.slow.lock().unwrap_or_else(PoisonError::into_inner)
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn note<K: Eq + Hash>(slow: &mut HashMap<K, Instant>, key: K, lasts: Duration) {
-    if slow.len() >= MOST_SLOW {
-        slow.retain(|_, since| since.elapsed() < lasts);
+fn note<K: Eq + Hash, V>(noted: &mut HashMap<K, V>, key: K, value: V, counts: impl Fn(&V) -> bool) {
+    if noted.len() >= MOST_NOTED && !noted.contains_key(&key) {
+        noted.retain(|_, value| counts(value));
+        if noted.len() >= MOST_NOTED {
+            noted.clear();
+        }
     }
-    if slow.len() >= MOST_SLOW {
-        slow.clear();
-    }
-    slow.insert(key, Instant::now());
+    noted.insert(key, value);
 }
 
 #[cfg(test)]
@@ -148,11 +198,18 @@ mod tests {
     use serve::Client;
 
     use super::*;
+    use crate::clients::{ApiKeyId, KeyHash};
 
     const AT_ONCE: Duration = Duration::ZERO;
+    const SLOW_FROM: Duration = Duration::from_secs(1);
+    const MOMENT: Duration = Duration::from_millis(1);
 
     fn stranger(number: u8) -> Asker {
         Asker::Stranger(Client::Address(IpAddr::from([192, 0, 2, number])))
+    }
+
+    fn server(id: &str) -> Asker {
+        Asker::Server(ApiKeyId::of_hash(&KeyHash::of(id.as_bytes())))
     }
 
     fn call(data: &[u8]) -> SimulatedCall {
@@ -161,9 +218,9 @@ mod tests {
 
     #[tokio::test]
     async fn one_asker_has_a_quarter_of_the_places_and_others_theirs() {
-        let simulations = Simulations::new();
+        let simulations = Arc::new(Simulations::new(SLOW_FROM));
         let mut taken = Vec::new();
-        for number in 0..3 {
+        for number in 0..2 {
             for (count, has_place) in [(0, true), (1, true), (2, false)] {
                 let place = simulations.place(call(&[number, count]), &stranger(number), AT_ONCE).await;
                 assert_eq!(place.is_some(), has_place, "{count} of {number}");
@@ -176,28 +233,68 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn askers_of_slow_calls_share_two_places_and_leave_the_others_to_the_rest() {
-        let simulations = Simulations::new();
+    async fn slow_askers_share_two_places_and_leave_the_others_to_the_rest() {
+        let simulations = Arc::new(Simulations::new(SLOW_FROM));
         for number in 0..20 {
-            simulations.note_slow(call(&[number]), &stranger(number));
+            simulations.note_use(&stranger(number), SLOW_FROM + MOMENT);
         }
-        let mut taken = Vec::new();
-        for number in 0..20 {
-            taken.extend(simulations.place(call(&[number, 1]), &stranger(number), AT_ONCE).await);
-        }
-        assert_eq!(taken.len(), MOST_OF_SLOW);
-        for number in 20..23 {
-            for count in 0..2 {
-                taken.extend(simulations.place(call(&[number, count]), &stranger(number), AT_ONCE).await);
+        assert_eq!(places(&simulations, (0..20).map(stranger)).await.len(), MOST_OF_SLOW);
+        assert_eq!(places(&simulations, (20..40).map(stranger)).await.len(), MOST_OF_STRANGERS);
+    }
+
+    #[tokio::test]
+    async fn a_stranger_is_slow_by_all_of_its_calls_and_a_server_by_its_longest() {
+        let simulations = Arc::new(Simulations::new(SLOW_FROM));
+        for (count, is_slow) in [(1, false), (2, false), (3, true)] {
+            for asker in [stranger(1), server("one")] {
+                simulations.note_use(&asker, SLOW_FROM / 2);
+                let is_stranger = matches!(asker, Asker::Stranger(_));
+                assert_eq!(simulations.is_slow_asker(&asker), is_slow && is_stranger, "{asker:?} after {count}");
             }
         }
-        assert_eq!(taken.len(), MOST);
+        simulations.note_use(&server("one"), SLOW_FROM + MOMENT);
+        simulations.note_use(&server("one"), MOMENT);
+        assert!(simulations.is_slow_asker(&server("one")) && !simulations.is_slow_asker(&server("another")));
+    }
+
+    #[tokio::test]
+    async fn strangers_leave_servers_places_of_their_own() {
+        let simulations = Arc::new(Simulations::new(SLOW_FROM));
+        let _of_strangers = places(&simulations, (0..20).map(stranger)).await;
+        let of_servers = places(&simulations, ["one", "another", "one more"].map(server)).await;
+        assert_eq!(of_servers.len(), MOST_OF_SERVERS);
+    }
+
+    #[tokio::test]
+    async fn servers_use_the_places_that_strangers_leave_free() {
+        let simulations = Arc::new(Simulations::new(SLOW_FROM));
+        let servers = (0..20).map(|number| server(&format!("server {number}")));
+        let _of_servers = places(&simulations, servers).await;
+        assert!(simulations.place(call(b"none is left"), &stranger(1), AT_ONCE).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn the_use_of_a_caller_that_hangs_up_counts() {
+        let simulations = Arc::new(Simulations::new(MOMENT));
+        let place = simulations.place(call(b"slow"), &stranger(1), AT_ONCE).await;
+        tokio::time::sleep(2 * MOMENT).await;
+        assert!(!simulations.is_slow_asker(&stranger(1)));
+        drop(place);
+        assert!(simulations.is_slow_asker(&stranger(1)));
+    }
+
+    async fn places(simulations: &Arc<Simulations>, askers: impl IntoIterator<Item = Asker>) -> Vec<Place> {
+        let mut taken = Vec::new();
+        for (number, asker) in askers.into_iter().enumerate() {
+            taken.extend(simulations.place(call(&number.to_be_bytes()), &asker, AT_ONCE).await);
+        }
+        taken
     }
 
     #[tokio::test]
     async fn a_call_that_took_too_long_is_not_made_again_for_a_moment() {
-        let simulations = Simulations::new();
-        simulations.note_slow(call(b"slow"), &stranger(9));
+        let simulations = Arc::new(Simulations::new(SLOW_FROM));
+        simulations.note_slow(call(b"slow"));
         assert!(simulations.place(call(b"slow"), &stranger(1), AT_ONCE).await.is_none());
         assert!(simulations.place(call(b"other"), &stranger(1), AT_ONCE).await.is_some());
         assert!(!simulations.is_slow(call(b"slow"), Instant::now() + SLOW_FOR));
@@ -205,7 +302,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_caller_that_waited_while_the_same_call_took_too_long_does_not_make_it_either() {
-        let simulations = Arc::new(Simulations::new());
+        let simulations = Arc::new(Simulations::new(SLOW_FROM));
         let (first, _second) = (
             simulations.place(call(b"slow"), &stranger(1), AT_ONCE).await,
             simulations.place(call(b"slow"), &stranger(1), AT_ONCE).await,
@@ -213,7 +310,7 @@ mod tests {
         let asker = stranger(1);
         let waiting = simulations.place(call(b"slow"), &asker, Duration::from_secs(60));
         let noting = async {
-            simulations.note_slow(call(b"slow"), &stranger(9));
+            simulations.note_slow(call(b"slow"));
             drop(first);
         };
         assert!(tokio::join!(waiting, noting).0.is_none());
@@ -221,13 +318,15 @@ mod tests {
 
     #[test]
     fn however_many_ask_few_are_remembered() {
-        let simulations = Simulations::new();
+        let simulations = Arc::new(Simulations::new(SLOW_FROM));
         for number in 0..5_000_u32 {
             let address = Client::Address(IpAddr::from(number.to_be_bytes()));
             simulations.of(&Asker::Stranger(address));
-            simulations.note_slow(call(&number.to_be_bytes()), &Asker::Stranger(address));
+            simulations.note_slow(call(&number.to_be_bytes()));
+            simulations.note_use(&Asker::Stranger(address), MOMENT);
         }
         let askers = simulations.askers.lock().unwrap_or_else(PoisonError::into_inner).len();
-        assert!(askers <= TIDY_ABOVE && simulations.slow().askers.len() <= MOST_SLOW, "{askers}");
+        let Recent { slow_calls, askers: used } = &*simulations.recent();
+        assert!(askers <= TIDY_ABOVE && slow_calls.len() <= MOST_NOTED && used.len() <= MOST_NOTED, "{askers}");
     }
 }

@@ -116,6 +116,12 @@ impl ChainTime {
         seen.map(|Seen { block, at, arrived_late }| Now { host: at, block: block.timestamp, arrived_late })
     }
 
+    /// Age of the latest block seen, in seconds, by the host's clock. It grows while the node does
+    /// not answer, or stopped at a block, or while nobody uses the chain.
+    pub(crate) fn block_age(&self) -> Option<u64> {
+        self.last().map(|last| self.clock.now().saturating_sub(last.block))
+    }
+
     /// Unix seconds: the later of host and chain. A window that ended before this time is over on
     /// both.
     pub(crate) fn now(&self) -> u64 {

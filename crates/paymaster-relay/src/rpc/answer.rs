@@ -30,7 +30,7 @@ pub(super) fn sponsored(
     document: Map<String, Value>,
     request_id: &RequestId,
 ) -> SponsoredOperation {
-    let Sponsored { entry_point, terms, paymaster, signed } = sponsored;
+    let Sponsored { entry_point, terms, paymaster, signed, .. } = sponsored;
     let version = entry_point.version;
     let has_passkey = signed.account_signature.is_some();
 

@@ -1,4 +1,4 @@
-//! Log lines about calls. A sponsorship always gets one. Lines about all other calls are
+//! Log lines about calls. A new sponsorship always gets one. Lines about all other calls are
 //! rate-limited, per API key and for all others together: a request of 50 bytes may cost a line of
 //! 500, and anyone may send it. Metrics count every call.
 

@@ -323,6 +323,7 @@ async fn sponsor(sponsor: &Arc<Sponsor>, request: SponsorRequest) -> Result<(Spo
         account: draft.account_id,
         policy: draft.policy.id().to_owned(),
         user_op_hash: sponsored.signed.user_op_hash,
+        is_repeated: sponsored.is_repeated,
     };
     Ok((sponsored, sponsorship))
 }

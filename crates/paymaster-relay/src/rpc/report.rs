@@ -48,6 +48,8 @@ pub(super) struct Sponsorship {
     /// Worst-case cost in wei.
     pub(super) cost: Wei,
     pub(super) user_op_hash: UserOpHash,
+    /// Whether this is the answer to an earlier request again, which costs the caller nothing.
+    pub(super) is_repeated: bool,
 }
 
 impl<T> From<T> for Answer<T> {
@@ -75,13 +77,15 @@ impl Reports {
         let outcome = run.instrument(span.clone()).await;
         let reason = outcome.as_ref().map_or_else(Refused::label, |_| "ok");
         self.metrics.request(method, reason);
-        span.in_scope(|| match &outcome {
-            Ok(Answer { sponsorship: Some(Sponsorship { chain_id, account, policy, cost, user_op_hash }), .. }) => {
-                tracing::info!(chain_id, %account, policy, cost = %cost.0, %user_op_hash, "answered");
+        let sponsorship = outcome.as_ref().ok().and_then(|answer| answer.sponsorship.as_ref());
+        let is_new = sponsorship.is_some_and(|sponsorship| !sponsorship.is_repeated);
+        span.in_scope(|| match (&outcome, sponsorship) {
+            _ if !is_new && !self.log.admits_line(caller.key_id()) => {}
+            (Ok(_), Some(Sponsorship { chain_id, account, policy, cost, user_op_hash, is_repeated })) => {
+                tracing::info!(chain_id, %account, policy, cost = %cost.0, %user_op_hash, is_repeated, "answered");
             }
-            _ if !self.log.admits_line(caller.key_id()) => {}
-            Ok(_) => tracing::info!("answered"),
-            Err(refusal) => tracing::info!(reason, error = refusal.in_full(), "refused"),
+            (Ok(_), None) => tracing::info!("answered"),
+            (Err(refusal), _) => tracing::info!(reason, error = refusal.in_full(), "refused"),
         });
         outcome.map(|answer| answer.result).map_err(|refusal| refusal.to_object(request_id))
     }

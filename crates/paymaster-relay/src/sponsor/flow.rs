@@ -63,6 +63,8 @@ pub struct Sponsored {
     pub paymaster: Paymaster,
     /// The signed data.
     pub signed: Signed,
+    /// Whether an earlier request was signed, and this is its answer again.
+    pub is_repeated: bool,
 }
 
 /// Sponsors operations.
@@ -163,7 +165,7 @@ impl Sponsor {
             None => self.begin(request, &claim).await?,
         };
         match step {
-            Step::Answered(sponsored) => Ok(*sponsored),
+            Step::Answered(sponsored) => Ok(Sponsored { is_repeated: true, ..*sponsored }),
             Step::ToSign(approved) => self.sign(approved, &claim).await,
         }
     }
@@ -321,5 +323,6 @@ impl Sponsor {
 }
 
 fn build(entry_point: EntryPoint, terms: Terms, signed: Signed) -> Sponsored {
-    Sponsored { entry_point, terms, paymaster: terms.signed(entry_point.version, &signed.paymaster_signature), signed }
+    let paymaster = terms.signed(entry_point.version, &signed.paymaster_signature);
+    Sponsored { entry_point, terms, paymaster, signed, is_repeated: false }
 }

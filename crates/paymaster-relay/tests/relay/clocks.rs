@@ -5,8 +5,9 @@ use std::sync::atomic::Ordering;
 
 use devkit::EntryPointVersion::{V07, V09};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
-use crate::support::{ACCOUNT, Dapp, Refusal, World};
+use crate::support::{ACCOUNT, Dapp, Refusal, World, until};
 
 async fn ready() -> (World, Dapp, Value) {
     let world = World::new(V07).await;
@@ -148,4 +149,31 @@ async fn a_node_that_claims_a_time_far_ahead_releases_nothing() {
     world.clock.advance(100_000);
     assert_eq!(world.release_expired().await, 1);
     world.relay.parts.chains.iter().next().unwrap().time.check().unwrap();
+}
+
+#[tokio::test]
+async fn the_age_of_the_latest_block_is_a_metric_and_grows_while_a_node_stands_still() {
+    let world = World::new(V07).await;
+    sweep_until(&world, |age| age < 60.0).await;
+    world.clock.advance(1000);
+    sweep_until(&world, |age| (1000.0..1060.0).contains(&age)).await;
+    world.anvil.increase_time(1000).await.unwrap();
+    world.anvil.mine(1).await.unwrap();
+    sweep_until(&world, |age| age < 60.0).await;
+}
+
+/// Runs the sweep until the gauge fulfils the condition.
+async fn sweep_until(world: &World, is_reached: impl Fn(f64) -> bool) {
+    let stop = CancellationToken::new();
+    let stopping = async {
+        until(async || block_age(world).is_some_and(&is_reached)).await;
+        stop.cancel();
+    };
+    tokio::join!(world.relay.sweeper.run(stop.clone()), stopping);
+}
+
+fn block_age(world: &World) -> Option<f64> {
+    let families = world.registry.gather();
+    let family = families.iter().find(|family| family.name() == "relay_block_age_seconds")?;
+    Some(family.get_metric()[0].get_gauge().get_value())
 }

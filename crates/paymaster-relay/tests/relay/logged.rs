@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use devkit::EntryPointVersion::V07;
 use secrecy::ExposeSecret;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio_util::sync::CancellationToken;
@@ -60,6 +60,28 @@ async fn a_flood_of_calls_fills_neither_the_log_nor_the_place_of_calls_with_a_ke
         !log.lines("suppressed").is_empty()
     })
     .await;
+}
+
+#[tokio::test]
+async fn repeats_of_a_sponsorship_do_not_fill_the_log() {
+    let log = Log::start();
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let params = json!([op, ACCOUNT, world.approval(&mut dapp, &op).await]);
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "pm_sponsor_with_tee", "params": params });
+    let began = Instant::now();
+    let mut hashes = Vec::new();
+    for _ in 0..4 {
+        let answers = world.client.post(json!(vec![&call; 50]).to_string(), &[]).await;
+        let answers: Vec<Value> = serde_json::from_str(&answers.text().await.unwrap()).unwrap();
+        hashes.extend(answers.iter().filter_map(|answer| answer["result"]["userOpHash"].as_str().map(str::to_owned)));
+    }
+    assert_eq!(hashes, vec![hashes[0].clone(); 200]);
+    let (new, repeated) = (log.lines("is_repeated=false"), log.lines("is_repeated=true"));
+    let seconds = usize::try_from(began.elapsed().as_secs()).unwrap();
+    assert_eq!(new.len(), 1, "{new:?}");
+    assert!((1..=101 + 10 * (seconds + 1)).contains(&repeated.len()), "{} lines in {seconds} s", repeated.len());
 }
 
 #[tokio::test]
