@@ -1,6 +1,7 @@
 //! The node's configuration as an operator would write it, with databases and keys in the same
 //! folder.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use devkit::{Anvil, B256, Paymaster};
@@ -37,7 +38,8 @@ pub struct Ground<'a> {
 
 /// Writes the file and the passphrase file it names, and returns its path.
 pub fn write(folder: &Path, ground: &Ground<'_>, args: &Args) -> Outcome<PathBuf> {
-    std::fs::write(folder.join("relay-key.passphrase"), random()?.to_string())?;
+    let mut passphrase = private_files::create_new(&folder.join("relay-key.passphrase"))?;
+    passphrase.write_all(random()?.to_string().as_bytes())?;
     let kms = match &args.kms {
         Some(url) => format!("remote_kms.urls = [\"{url}\"]"),
         None => kms(folder, ground, args),

@@ -110,7 +110,7 @@ fn warnings(new: &NewApiKey) -> Vec<String> {
     let public = new.kind == KeyKind::Publishable;
     let at_once = new.rate.map(|rate| ("--rate", u64::from(rate.burst), "at once"));
     let a_day = new.quota.map(|quota| ("--quota", quota, "a day"));
-    let of_address = |calls| if public { calls / 2 } else { calls };
+    let of_address = |calls: u64| if public { calls.div_ceil(2) } else { calls };
     let small =
         [at_once, a_day].into_iter().flatten().filter(|(_, calls, _)| of_address(*calls) < CALLS_OF_AN_OPERATION);
     small

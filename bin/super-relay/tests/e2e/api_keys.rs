@@ -203,14 +203,14 @@ async fn a_key_that_is_too_small_for_one_operation_is_made_with_a_warning() {
         words(&output).1
     };
     let public = ["--publishable", "--policy", "default"];
-    let small = noted(&[&public[..], &["--rate", "600/min:5", "--quota", "5"]].concat()).await;
+    let small = noted(&[&public[..], &["--rate", "600/min:4", "--quota", "4"]].concat()).await;
     for (option, when) in [("--rate", "at once"), ("--quota", "a day")] {
         let warning = format!(
-            "warning: {option} allows 5 calls {when}, of which one client address may use 2: an operation through viem takes 3"
+            "warning: {option} allows 4 calls {when}, of which one client address may use 2: an operation through viem takes 3"
         );
         assert!(small.contains(&warning), "{small}");
     }
-    let fits = noted(&[&public[..], &["--rate", "6/min", "--quota", "6"]].concat()).await;
+    let fits = noted(&[&public[..], &["--rate", "5/min", "--quota", "5"]].concat()).await;
     assert!(!fits.contains("warning"), "{fits}");
     let server = noted(&["--rate", "2/min"]).await;
     assert!(server.contains("warning: --rate allows 2 calls at once: an operation"), "{server}");

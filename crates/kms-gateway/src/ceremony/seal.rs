@@ -5,13 +5,15 @@
 use chacha20poly1305::aead::AeadInOut as _;
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
 use proto::json::passkey::{base64url, to_base64url};
+use proto::limits;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 const NONCE_LENGTH: usize = 24;
-/// Bytes. A credential id has at most 1023, client data 1024, authenticator data 1536.
-const MAX_TOKEN: usize = 8 * 1024;
+/// Bytes: the parts of a registration, and room for everything else.
+const MAX_TOKEN: usize =
+    limits::MAX_CREDENTIAL_ID + limits::MAX_CLIENT_DATA + limits::MAX_AUTHENTICATOR_DATA + 2 * 1024;
 
 /// The key that seals registrations. Their content is not secret: sealing prevents forgery.
 #[derive(Clone)]

@@ -291,6 +291,9 @@ impl ApiKeys {
                 KeyKind::Publishable => vec![Scope::Sponsor],
             };
         }
+        if kind == KeyKind::Publishable && scopes.contains(&Scope::Invite) {
+            return invalid("scopes", "only a server's key can have the scope invite".to_owned());
+        }
         scopes.sort_unstable();
         scopes.dedup();
         if kind == KeyKind::Publishable && origins.0.is_empty() {

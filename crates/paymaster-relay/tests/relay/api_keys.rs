@@ -348,6 +348,7 @@ async fn a_key_that_makes_no_sense_is_not_made() {
         (NewApiKey { label: "a\u{2028}b".to_owned(), ..server() }, "label"),
         (NewApiKey { policies: vec!["nobody's".to_owned()], ..server() }, "policies"),
         (NewApiKey { policies: Vec::new(), ..publishable() }, "policies"),
+        (NewApiKey { scopes: vec![Scope::Sponsor, Scope::Invite], ..publishable() }, "scopes"),
         (NewApiKey { origins: Origins::any(), ..server() }, "origins"),
         (NewApiKey { rate: Some(Rate { per_minute: 0, burst: 1 }), ..server() }, "rate"),
         (NewApiKey { rate: Some(Rate { per_minute: 1, burst: 0 }), ..server() }, "rate"),
