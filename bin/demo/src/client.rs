@@ -57,7 +57,7 @@ impl Kms {
 }
 
 fn client() -> Outcome<Client> {
-    Ok(Client::builder().timeout(PATIENCE).build()?)
+    Ok(devkit::http::builder().timeout(PATIENCE).build()?)
 }
 
 /// The JSON of a successful answer.

@@ -82,7 +82,7 @@ impl Kms {
 }
 
 fn client() -> Result<Client, NoAnswer> {
-    Client::builder().timeout(PATIENCE).redirect(Policy::none()).build().map_err(failed)
+    bounded_http::client().timeout(PATIENCE).redirect(Policy::none()).build().map_err(failed)
 }
 
 async fn ask<A: DeserializeOwned>(path: &'static str, request: RequestBuilder) -> Result<A, NoAnswer> {

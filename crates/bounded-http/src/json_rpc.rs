@@ -8,13 +8,14 @@ use std::time::Duration;
 use alloy_json_rpc::{RequestPacket, ResponsePacket};
 use alloy_provider::transport::{TransportError, TransportErrorKind, TransportFut, TransportResult};
 use reqwest::redirect::Policy;
-use reqwest::{Client, ClientBuilder, StatusCode};
+use reqwest::{ClientBuilder, StatusCode};
 use thiserror::Error;
 use tower::Service;
 use url::Url;
 
 use crate::body::{self, BodyError};
 use crate::cause::cause;
+use crate::client::client_for;
 use crate::connections::Connections;
 
 /// Bytes. Far above any answer except one to a query for logs, which can be split.
@@ -46,27 +47,28 @@ impl JsonRpc {
     /// Creates the client; it makes no request yet.
     ///
     /// # Panics
-    /// If [`Client::new`] would panic.
+    /// If no client can be made: the system's certificates cannot be read.
     #[must_use]
     pub fn new(url: Url) -> Self {
-        Self::built(url, Client::builder)
+        Self::built(url, client_for)
     }
 
     /// The same for a server that accepts connections within that time, or counts as [not
     /// reached](not_reached).
     ///
     /// # Panics
-    /// If [`Client::new`] would panic.
+    /// As [`JsonRpc::new`].
     #[must_use]
     pub fn connecting_within(url: Url, time: Duration) -> Self {
-        Self::built(url, move || Client::builder().connect_timeout(time))
+        Self::built(url, move |url| client_for(url).connect_timeout(time))
     }
 
-    #[expect(clippy::expect_used, reason = "fails when Client::new would panic: no TLS backend")]
-    fn built(url: Url, builder: impl Fn() -> ClientBuilder + Send + Sync + 'static) -> Self {
+    #[expect(clippy::expect_used, reason = "fails only without readable certificates")]
+    fn built(url: Url, builder: impl Fn(&Url) -> ClientBuilder + Send + Sync + 'static) -> Self {
         // A server has no reason to redirect, and its URL may contain a key.
-        let connections = Connections::new(move || builder().redirect(Policy::none()).build());
-        let (connections, keys) = (connections.expect("TLS backend"), keys_in(&url));
+        let (server, keys) = (url.clone(), keys_in(&url));
+        let connections = Connections::new(move || builder(&server).redirect(Policy::none()).build());
+        let connections = connections.expect("a client");
         Self { connections, url, max_answer: MAX_ANSWER, refusals: &[], keys }
     }
 

@@ -5,10 +5,12 @@
 
 mod body;
 mod cause;
+mod client;
 mod connections;
 mod json_rpc;
 
 pub use body::{BodyError, read};
 pub use cause::cause;
+pub use client::{client, client_for};
 pub use connections::Connections;
 pub use json_rpc::{JsonRpc, NotJsonRpc, exceeded, is_failure, not_reached, unsent};

@@ -9,6 +9,8 @@ use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{Address, U256};
 use alloy_provider::transport::TransportError;
 use alloy_provider::{Provider, RootProvider};
+use alloy_rpc_client::RpcClient;
+use bounded_http::JsonRpc;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use url::Url;
@@ -77,7 +79,7 @@ impl Anvil {
 
         process.ignore_errors();
 
-        let provider = RootProvider::new_http(url.clone());
+        let provider = RootProvider::new(RpcClient::new(JsonRpc::new(url.clone()), true));
         let accounts = provider.get_accounts().await?;
         let accounts =
             accounts.try_into().map_err(|found: Vec<_>| did_not_start(format!("{} funded accounts", found.len())))?;

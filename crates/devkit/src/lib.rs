@@ -12,6 +12,7 @@ mod chain;
 mod entrypoint;
 mod error;
 mod handle_ops;
+pub mod http;
 mod local_owner;
 mod log;
 mod node;

@@ -26,7 +26,7 @@ pub async fn send(rpc: &str, requests: Vec<String>, connections: usize) -> Outco
     let mut running = JoinSet::new();
     let begun = Instant::now();
     for _ in 0..connections {
-        let connection = Connection { client: Client::builder().build()?, rpc: rpc.to_owned() };
+        let connection = Connection { client: devkit::http::builder().build()?, rpc: rpc.to_owned() };
         running.spawn(connection.work(Arc::clone(&requests), Arc::clone(&next)));
     }
     let (mut latencies, mut last) = (Vec::with_capacity(requests.len()), None);

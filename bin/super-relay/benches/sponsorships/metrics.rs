@@ -11,7 +11,7 @@ pub struct Metrics(HashMap<String, f64>);
 impl Metrics {
     /// Requests them.
     pub async fn read(ops: &str) -> Outcome<Self> {
-        let text = reqwest::get(format!("{ops}/metrics")).await?.error_for_status()?.text().await?;
+        let text = devkit::http::get(format!("{ops}/metrics")).await?.error_for_status()?.text().await?;
         let samples = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' '));
         Ok(Self(samples.map(|(name, value)| Ok((name.to_owned(), value.parse()?))).collect::<Outcome<_>>()?))
     }

@@ -65,12 +65,12 @@ impl World {
 
     /// Sends a GET request to the KMS.
     pub async fn get(&self, path: &str) -> Outcome<Value> {
-        Ok(reqwest::get(format!("{}{path}", self.url("kms")?)).await?.error_for_status()?.json().await?)
+        Ok(devkit::http::get(format!("{}{path}", self.url("kms")?)).await?.error_for_status()?.json().await?)
     }
 
     /// Sends a POST request to the KMS.
     pub async fn post(&self, path: &str, body: &Value) -> Outcome<Value> {
-        let sent = reqwest::Client::new().post(format!("{}{path}", self.url("kms")?)).json(body).send().await?;
+        let sent = devkit::http::client().post(format!("{}{path}", self.url("kms")?)).json(body).send().await?;
         let (status, answer) = (sent.status(), sent.json::<Value>().await?);
         if status.is_success() { Ok(answer) } else { Err(format!("{path}: {status} {answer}").into()) }
     }

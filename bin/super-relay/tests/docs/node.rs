@@ -64,7 +64,7 @@ impl Drop for Node {
 async fn a_kept_demo_says_where_its_operations_its_page_and_its_configuration_are() {
     let node = Node::start();
 
-    assert_eq!(reqwest::get(format!("{}/readyz", node.operations)).await.unwrap().status(), 200);
+    assert_eq!(devkit::http::get(format!("{}/readyz", node.operations)).await.unwrap().status(), 200);
     let configuration = std::fs::read_to_string(node.folder.join("demo.toml")).unwrap();
     assert!(configuration.contains("relay-key.json"), "{configuration}");
     assert!(node.folder.join("node.log").is_file());

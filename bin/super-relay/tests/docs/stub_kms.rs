@@ -109,7 +109,7 @@ impl RefusingRelay {
     pub async fn error_for(&self, status: Status) -> Value {
         let params = json!([status.code().to_string()]);
         let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "pm_get_account_info", "params": params });
-        let answer = reqwest::Client::new().post(&self.url).json(&request).send().await.unwrap();
+        let answer = devkit::http::client().post(&self.url).json(&request).send().await.unwrap();
         answer.json::<Value>().await.unwrap()["error"].take()
     }
 }

@@ -29,7 +29,7 @@ async fn generate(file: &str, arguments: &[&str]) -> String {
 
 async fn ask(url: &str, header: Option<(&str, &str)>) -> Value {
     let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "pm_get_account_info", "params": ["nobody"] });
-    let mut request = reqwest::Client::new().post(url).json(&call);
+    let mut request = devkit::http::client().post(url).json(&call);
     if let Some((name, value)) = header {
         request = request.header(name, value);
     }
@@ -110,7 +110,7 @@ async fn a_key_is_made_used_listed_and_revoked_without_a_restart_and_never_logge
     assert_eq!(ask(&wrong, None).await["error"]["data"]["reason"], "unauthorised");
     // A path that is not served, and a WebSocket: each of them with the key.
     for (path, status) in [(format!("/v1/{key}"), 404), (format!("/rpc/mainnet/{key}"), 404)] {
-        let response = reqwest::Client::new().post(format!("{}{path}", rpc)).send().await.unwrap();
+        let response = devkit::http::client().post(format!("{}{path}", rpc)).send().await.unwrap();
         assert_eq!(response.status(), status);
         assert!(!response.text().await.unwrap().contains(&key));
     }
@@ -160,7 +160,7 @@ async fn a_key_is_made_used_listed_and_revoked_without_a_restart_and_never_logge
 #[tokio::test]
 async fn no_port_answers_the_routes_of_the_admin_socket() {
     let world = Setup::of(V07).start().await;
-    let client = reqwest::Client::new();
+    let client = devkit::http::client();
     for port in ["rpc", "kms", "ops"] {
         for (method, path) in
             [("GET", "/api-keys"), ("POST", "/api-keys"), ("POST", "/api-keys/0123456789abcdef/revocation")]

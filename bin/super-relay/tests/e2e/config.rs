@@ -163,7 +163,7 @@ async fn in_the_year_2000(kms: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let routes = axum::Router::new().fallback(async move |uri: Uri| {
-        let answer = reqwest::get(format!("{kms}{uri}")).await.unwrap();
+        let answer = devkit::http::get(format!("{kms}{uri}")).await.unwrap();
         let status = answer.status();
         let headers = [("date", "Sat, 01 Jan 2000 00:00:00 GMT"), ("content-type", "application/json")];
         (status, headers, answer.bytes().await.unwrap())
@@ -508,7 +508,7 @@ async fn a_development_node_without_allowed_origins_is_called_by_every_page() {
     let world = World::start(V07).await;
     assert!(world.configuration["relay"]["rpc"]["allowed_origins"].is_null());
     let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_chainId" });
-    let request = reqwest::Client::new().post(world.node.url("rpc")).header("origin", "https://dapp.example");
+    let request = devkit::http::client().post(world.node.url("rpc")).header("origin", "https://dapp.example");
     let answer = request.json(&call).send().await.unwrap();
     assert_eq!(answer.headers()["access-control-allow-origin"], "*");
     assert_eq!(answer.json::<Value>().await.unwrap()["result"], "0x7a69");

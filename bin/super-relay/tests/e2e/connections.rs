@@ -35,11 +35,11 @@ async fn all_ports_answer(process: &Process) {
     assert_eq!(chain_id, "0x7a69");
     Kms::at(process.url("kms")).get("/health").await.unwrap();
     for path in ["/livez", "/metrics"] {
-        let answer = reqwest::get(format!("{}{path}", process.url("ops"))).await.unwrap();
+        let answer = devkit::http::get(format!("{}{path}", process.url("ops"))).await.unwrap();
         assert_eq!(answer.status(), 200, "{path}");
     }
     ready(process).await;
-    let metrics = reqwest::get(format!("{}/metrics", process.url("ops"))).await.unwrap().text().await.unwrap();
+    let metrics = devkit::http::get(format!("{}/metrics", process.url("ops"))).await.unwrap().text().await.unwrap();
     for line in
         [r#"connections_open{port="ops",state="serving"} 1"#, r#"connections_open{port="rpc",state="upgraded"} "#]
     {

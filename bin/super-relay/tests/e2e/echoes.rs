@@ -13,7 +13,7 @@ const SHORT: usize = 4096;
 const HOSTILE: &str = "\u{1b}[31m\u{202e}\n{\"level\":\"ERROR\"}";
 
 async fn post(url: String, body: String, headers: &[(&str, &str)]) -> String {
-    let mut request = reqwest::Client::new().post(url).header("content-type", "application/json").body(body);
+    let mut request = devkit::http::client().post(url).header("content-type", "application/json").body(body);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }

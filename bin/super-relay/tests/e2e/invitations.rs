@@ -36,7 +36,7 @@ async fn an_account_is_made_with_the_relays_invitation_and_not_without() {
     uninvited.unwrap_err().is_final(401, "creation_unauthorised");
 
     let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "pm_createAccountInvitation", "params": [] });
-    let request = reqwest::Client::new().post(world.node.url("rpc")).bearer_auth("a-servers-key").json(&call);
+    let request = devkit::http::client().post(world.node.url("rpc")).bearer_auth("a-servers-key").json(&call);
     let answer: Value = request.send().await.unwrap().json().await.unwrap();
     let invitation = &answer["result"]["invitation"];
     assert!(invitation.is_string(), "{answer}");

@@ -30,7 +30,7 @@ async fn a_node_without_its_chain_serves_and_says_once_what_is_missing() {
     let log = process.log();
     assert_eq!(log.iter().filter(|line| line.contains(reason)).count(), 1, "{log:?}");
     assert!(!log.iter().any(|line| line.contains(r#""message":"ready""#)), "{log:?}");
-    assert_eq!(reqwest::get(format!("{}/livez", process.url("ops"))).await.unwrap().status(), 200);
+    assert_eq!(devkit::http::get(format!("{}/livez", process.url("ops"))).await.unwrap().status(), 200);
 }
 
 #[tokio::test]

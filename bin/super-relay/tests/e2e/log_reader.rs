@@ -24,13 +24,13 @@ async fn calls(node: &Process) {
     for _ in 0..20 {
         timeout(A_CALL, rpc.call("pm_supportedEntryPoints", json!([]))).await.expect("no answer").unwrap();
     }
-    let alive = timeout(A_CALL, reqwest::get(format!("{}/livez", node.url("ops")))).await;
+    let alive = timeout(A_CALL, devkit::http::get(format!("{}/livez", node.url("ops")))).await;
     assert_eq!(alive.expect("no answer").unwrap().status(), 200);
     ready(node).await;
 }
 
 async fn lost_lines(node: &Process) -> u64 {
-    let metrics = reqwest::get(format!("{}/metrics", node.url("ops"))).await.unwrap().text().await.unwrap();
+    let metrics = devkit::http::get(format!("{}/metrics", node.url("ops"))).await.unwrap().text().await.unwrap();
     metrics.lines().find_map(|line| line.strip_prefix("log_lines_lost_total ")).unwrap().parse().unwrap()
 }
 

@@ -10,7 +10,7 @@ use crate::support::{Process, run, write_configuration};
 async fn tee_id(file: &Path) -> String {
     let mut process = Process::start("kms", file).await;
     let signers: Value =
-        reqwest::get(format!("{}/admin/signers", process.url("kms"))).await.unwrap().json().await.unwrap();
+        devkit::http::get(format!("{}/admin/signers", process.url("kms"))).await.unwrap().json().await.unwrap();
     process.kill().await;
     signers["teeId"].as_str().unwrap().to_string()
 }

@@ -23,7 +23,7 @@ async fn a_session_that_does_not_open_shows_in_log_and_probes_and_one_that_opens
     write_configuration(&configuration, &file);
     let process = Process::begin("kms", &file).await;
     let ask = async |path: &str| {
-        let answer = reqwest::get(format!("{}{path}", process.url("ops"))).await.unwrap();
+        let answer = devkit::http::get(format!("{}{path}", process.url("ops"))).await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     };
 

@@ -31,7 +31,7 @@ async fn two_sweeps(process: &Process) {
 }
 
 async fn key_age(process: &Process) -> String {
-    let metrics = reqwest::get(format!("{}/metrics", process.url("ops"))).await.unwrap().text().await.unwrap();
+    let metrics = devkit::http::get(format!("{}/metrics", process.url("ops"))).await.unwrap().text().await.unwrap();
     metrics.lines().find(|line| line.starts_with("relay_key_age_seconds ")).unwrap().to_owned()
 }
 

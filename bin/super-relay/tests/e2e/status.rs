@@ -21,7 +21,7 @@ async fn unadmitted(ground: &Ground) -> Process {
 }
 
 async fn ops(process: &Process, path: &str) -> (u16, String) {
-    let answer = reqwest::get(format!("{}{path}", process.url("ops"))).await.unwrap();
+    let answer = devkit::http::get(format!("{}{path}", process.url("ops"))).await.unwrap();
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
@@ -31,7 +31,7 @@ async fn where_nothing_is_missing_the_status_says_so_as_text_and_as_json() {
     let (code, text) = world.ops("/status").await;
     assert_eq!((code, text.lines().next()), (200, Some("ok")), "{text}");
     assert!(text.lines().skip(1).all(|line| line.ends_with(": ok")), "{text}");
-    let client = reqwest::Client::new();
+    let client = devkit::http::client();
     let url = format!("{}/status", world.node.url("ops"));
     let answer: Value =
         client.get(url).header("accept", "application/json").send().await.unwrap().json().await.unwrap();
@@ -64,7 +64,7 @@ async fn where_nothing_is_missing_the_status_says_so_as_text_and_as_json() {
 async fn no_page_reads_status_or_metrics_and_a_person_with_a_browser_does() {
     let ground = Setup::of(V07).configure(|all| all["listen"]["ops_hosts"] = json!(["ops.example"])).prepare().await;
     let process = unadmitted(&ground).await;
-    let (client, url) = (reqwest::Client::new(), process.url("ops"));
+    let (client, url) = (devkit::http::client(), process.url("ops"));
     let ask = async |path: &str, name: &str, value: &str| {
         let request = client.get(format!("{url}{path}")).header(name, value);
         let answer = request.send().await.unwrap();
@@ -242,7 +242,7 @@ async fn while_an_embedded_database_takes_no_write_the_replica_is_not_ready_and_
 async fn a_replica_with_a_port_that_accepts_no_connections_is_not_ready_and_names_the_port() {
     let world = World::start(V07).await;
     // The probe's connection is open before the files run out.
-    let (probe, ops) = (reqwest::Client::new(), world.node.url("ops"));
+    let (probe, ops) = (devkit::http::client(), world.node.url("ops"));
     let ask = async |path: &str| {
         let answer = probe.get(format!("{ops}{path}")).send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())

@@ -58,8 +58,8 @@ async fn a_kms_alone_is_not_ready_at_once_and_makes_accounts_until_it_has_draine
     world.kms_process().signal(Signal::TERM);
 
     let ready = format!("{}/readyz", world.kms_process().url("ops"));
-    eventually(async || (reqwest::get(&ready).await.unwrap().status() == 503).then_some(())).await;
-    assert!(reqwest::get(&ready).await.unwrap().text().await.unwrap().contains("it is stopping"));
+    eventually(async || (devkit::http::get(&ready).await.unwrap().status() == 503).then_some(())).await;
+    assert!(devkit::http::get(&ready).await.unwrap().text().await.unwrap().contains("it is stopping"));
     TeeAccount::create(&world).await;
 
     // Another signal ends the draining.

@@ -114,7 +114,7 @@ async fn lookups_of_unknown_accounts_by_one_client_wait_only_for_each_other() {
     depth(&kms, 2).await;
     let known = get(format!("/kms/accounts/{}", account["accountId"].as_str().unwrap()));
     depth(&kms, 3).await;
-    let elsewhere = reqwest::Client::builder().local_address(IpAddr::from([127, 0, 0, 2])).build().unwrap();
+    let elsewhere = devkit::http::builder().local_address(IpAddr::from([127, 0, 0, 2])).build().unwrap();
     let of_another = tokio::spawn(elsewhere.get(format!("{}/kms/accounts/another", kms.url)).send());
     depth(&kms, 4).await;
     gate.open();

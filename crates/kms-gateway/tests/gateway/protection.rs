@@ -212,7 +212,7 @@ async fn quoting(trusted_proxies: &[&str]) -> Kms {
 
 /// A request for a quote from this address, with this `X-Forwarded-For`.
 fn question(kms: &Kms, from: IpAddr, forwarded: &str) -> reqwest::RequestBuilder {
-    let client = reqwest::Client::builder().local_address(from).build().unwrap();
+    let client = devkit::http::builder().local_address(from).build().unwrap();
     let question = client.get(format!("{}/attestation?nonce={}", kms.url, hex_bytes(&NONCE)));
     if forwarded.is_empty() { question } else { question.header("x-forwarded-for", forwarded) }
 }

@@ -32,7 +32,7 @@ pub type Answer = Result<Value, NoAnswer>;
 
 impl Kms {
     pub fn at(url: &str) -> Self {
-        Self { client: reqwest::Client::builder().timeout(TIMEOUT).build().unwrap(), url: url.into() }
+        Self { client: devkit::http::builder().timeout(TIMEOUT).build().unwrap(), url: url.into() }
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> Answer {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use bounded_http::{BodyError, Connections};
+use bounded_http::{BodyError, Connections, client_for};
 use breaker::Breaker;
 use futures_util::future::join_all;
 use kms_api::accounts::GetAccount;
@@ -104,15 +104,18 @@ impl HttpKms {
         if gateways.is_empty() {
             return Err(unavailable("no KMS gateway is configured"));
         }
-        let make = move || {
-            Client::builder()
+        let make = move |url: &Url| {
+            client_for(url)
                 .timeout(timeout)
                 // A gateway has no reason to redirect, and an approval must not go anywhere else.
                 .redirect(Policy::none())
                 .connect_timeout(CONNECT_TIMEOUT.min(timeout))
                 .build()
         };
-        let gateways = gateways.into_iter().map(|url| Ok(Gateway::new(url, Connections::new(make)?)));
+        let gateways = gateways.into_iter().map(|url| {
+            let server = url.clone();
+            Ok(Gateway::new(url, Connections::new(move || make(&server))?))
+        });
         let gateways: reqwest::Result<Vec<_>> = gateways.collect();
         let gateways = gateways.map_err(|_| unavailable("the HTTP client could not be created"))?;
         Ok(Self { gateways, preferred: AtomicUsize::new(0), clock_ahead: AtomicI64::new(UNKNOWN) })

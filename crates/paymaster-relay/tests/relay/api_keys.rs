@@ -26,7 +26,7 @@ async fn generate(world: &World, new: NewApiKey) -> (ApiKey, String) {
 /// The answer to a call, with this path and these headers.
 async fn ask(world: &World, path: &str, headers: &[(&str, &str)], method: &str, params: Value) -> Value {
     let call = json!({ "jsonrpc": "2.0", "id": "a", "method": method, "params": params });
-    let mut request = reqwest::Client::new().post(format!("{}{path}", world.client.url())).json(&call);
+    let mut request = devkit::http::client().post(format!("{}{path}", world.client.url())).json(&call);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -116,7 +116,7 @@ async fn the_chain_in_the_path_is_the_relays() {
         assert_eq!(refusal.data["supported"], json!(["31337"]));
     }
     for path in ["/v1", "/rpc/mainnet", "/rpc/31337/key"] {
-        let response = reqwest::Client::new().post(format!("{}{path}", world.client.url())).json(&json!({})).send();
+        let response = devkit::http::client().post(format!("{}{path}", world.client.url())).json(&json!({})).send();
         let response = response.await.unwrap();
         assert_eq!(response.status(), 404);
         let answer: Value = response.json().await.unwrap();

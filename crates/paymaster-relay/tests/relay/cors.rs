@@ -23,13 +23,13 @@ async fn world(origins: Value) -> World {
 }
 
 async fn preflight(world: &World, path: &str, origin: &str) -> Response {
-    let request = reqwest::Client::new().request(Method::OPTIONS, format!("{}{path}", world.client.url()));
+    let request = devkit::http::client().request(Method::OPTIONS, format!("{}{path}", world.client.url()));
     let request = request.header("origin", origin).header("access-control-request-method", "POST");
     request.header("access-control-request-headers", "content-type,authorization").send().await.unwrap()
 }
 
 async fn post(world: &World, path: &str, headers: &[(&str, &str)]) -> Response {
-    let mut request = reqwest::Client::new().post(format!("{}{path}", world.client.url())).body(CHAIN_ID);
+    let mut request = devkit::http::client().post(format!("{}{path}", world.client.url())).body(CHAIN_ID);
     for (name, value) in [("content-type", "application/json")].iter().chain(headers) {
         request = request.header(*name, *value);
     }
@@ -118,7 +118,7 @@ async fn with_a_star_every_page_may_call_without_credentials() {
 #[tokio::test]
 async fn options_that_is_no_preflight_is_no_post() {
     let world = World::new(V07).await;
-    let response = reqwest::Client::new().request(Method::OPTIONS, world.client.url()).send().await.unwrap();
+    let response = devkit::http::client().request(Method::OPTIONS, world.client.url()).send().await.unwrap();
     assert_eq!(response.status(), 405);
 }
 
@@ -182,7 +182,7 @@ async fn a_page_can_read_why_the_key_in_its_path_is_refused() {
 async fn a_web_socket_of_another_page_is_refused() {
     let world = World::with(V07, 1, |settings| settings["rpc"] = json!({ "allowed_origins": [PAGE] })).await;
     let upgrade = async |origin: Option<&str>| {
-        let mut request = reqwest::Client::new().get(world.client.url());
+        let mut request = devkit::http::client().get(world.client.url());
         for (name, value) in [
             ("connection", "upgrade"),
             ("upgrade", "websocket"),
@@ -216,7 +216,7 @@ async fn port(world: &World, bounds: Bounds) -> Client {
 async fn a_page_can_read_a_refusal_of_a_full_port_and_its_preflight_is_answered() {
     let world = world(json!([PAGE])).await;
     let full = port(&world, Bounds { total: 0, ..Bounds::default() }).await;
-    let asked = reqwest::Client::new().request(Method::OPTIONS, full.url()).header("origin", PAGE);
+    let asked = devkit::http::client().request(Method::OPTIONS, full.url()).header("origin", PAGE);
     let asked = asked.header("access-control-request-method", "POST").send().await.unwrap();
     assert_eq!((asked.status().as_u16(), allowed(&asked)), (204, Some(PAGE)));
 
@@ -247,7 +247,7 @@ async fn a_web_socket_above_the_share_is_refused_with_a_reason_and_http_is_serve
         ("sec-websocket-version", "13"),
         ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
     ];
-    let mut request = reqwest::Client::new().get(port.url());
+    let mut request = devkit::http::client().get(port.url());
     for (name, value) in upgrade {
         request = request.header(name, value);
     }

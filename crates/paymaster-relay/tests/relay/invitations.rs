@@ -35,7 +35,7 @@ async fn key(world: &World, kind: KeyKind, scopes: Vec<Scope>) -> String {
 /// The answer to a call with this key.
 async fn ask(world: &World, key: &str, params: Value) -> Value {
     let call = json!({ "jsonrpc": "2.0", "id": 1, "method": METHOD, "params": params });
-    let request = reqwest::Client::new().post(world.client.url()).header("x-api-key", key).json(&call);
+    let request = devkit::http::client().post(world.client.url()).header("x-api-key", key).json(&call);
     request.send().await.unwrap().json().await.unwrap()
 }
 

@@ -253,7 +253,7 @@ async fn slow_factories_of_one_address_keep_nobody_elses_account_from_being_made
     let (node, mut dapp) = (node.unwrap(), world.dapp(ACCOUNT).await);
     node.fail(Fault::Slow(SLOW_IN_HEX, Duration::from_secs(300)));
     let from = std::net::IpAddr::from([127, 0, 0, 2]);
-    let attacker = reqwest::Client::builder().local_address(from).build().unwrap();
+    let attacker = devkit::http::builder().local_address(from).build().unwrap();
     for number in 0..24_u8 {
         let call_data = dapp.call_data(Address::repeat_byte(1));
         let draft = Draft { deploy: Some((SLOW, vec![number].into())), ..dapp.draft(number.into(), call_data) };

@@ -94,7 +94,7 @@ async fn a_contract_that_was_there_and_is_gone_is_named() {
     assert_eq!(world.problem("chain").await, None);
     let gone =
         json!({ "jsonrpc": "2.0", "id": 1, "method": "anvil_setCode", "params": [world.paymaster.address(), "0x"] });
-    let answer = reqwest::Client::new().post(world.anvil.url().clone()).json(&gone).send().await.unwrap();
+    let answer = devkit::http::client().post(world.anvil.url().clone()).json(&gone).send().await.unwrap();
     assert!(answer.text().await.unwrap().contains(r#""result":null"#));
     let reason = reason(&world).await.to_lowercase();
     assert!(

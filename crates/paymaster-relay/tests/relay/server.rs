@@ -45,7 +45,7 @@ async fn refusals_by_jsonrpsee_are_replaced_by_our_errors() {
         assert!(refusal.message.contains("2000 bytes"), "{refusal:?}");
     }
 
-    let response = reqwest::get(client.url()).await.unwrap();
+    let response = devkit::http::get(client.url()).await.unwrap();
     assert_eq!(response.status(), 405);
     refusal(response).await.assert_is(-32600, "post_required", false);
 }
@@ -212,7 +212,7 @@ async fn refusals_before_any_call_have_the_same_reason_over_web_socket_and_http(
     assert_eq!(batch.as_array().unwrap().len(), 2);
 
     // A handshake without a key.
-    let request = reqwest::Client::new().get(world.client.url());
+    let request = devkit::http::client().get(world.client.url());
     let response = request.header("connection", "upgrade").header("upgrade", "websocket").send().await.unwrap();
     assert_eq!(response.status(), 400);
     refusal(response).await.assert_is(-32600, "invalid_handshake", false);
@@ -344,7 +344,7 @@ async fn a_shutdown_lets_requests_in_flight_finish() {
 
     let (url, tee) = (world.client.url().to_owned(), Arc::clone(&world.tee));
     let release = async {
-        until(async || reqwest::Client::new().post(&url).body(CHAIN_ID).send().await.is_err()).await;
+        until(async || devkit::http::client().post(&url).body(CHAIN_ID).send().await.is_err()).await;
         assert!(!request.is_finished(), "nobody listens any more");
         tee.release();
     };

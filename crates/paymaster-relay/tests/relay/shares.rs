@@ -19,7 +19,7 @@ struct Caller<'a> {
 impl<'a> Caller<'a> {
     fn at(world: &'a World, last: u8, path: &str) -> Self {
         let address = IpAddr::from(Ipv4Addr::new(127, 0, 0, last));
-        let http = reqwest::Client::builder().local_address(address).build().unwrap();
+        let http = devkit::http::builder().local_address(address).build().unwrap();
         Self { http, world, path: path.to_owned() }
     }
 

@@ -113,7 +113,7 @@ async fn an_eip7702_operation_brings_its_code_along_and_a_delegated_sender_has_c
 
     let designator = format!("0xef0100{}", delegate.to_string().trim_start_matches("0x"));
     let set = json!({ "jsonrpc": "2.0", "id": 1, "method": "anvil_setCode", "params": [NOBODY, designator] });
-    let answer = reqwest::Client::new().post(world.anvil.url().clone()).json(&set).send().await.unwrap();
+    let answer = devkit::http::client().post(world.anvil.url().clone()).json(&set).send().await.unwrap();
     assert!(answer.json::<Value>().await.unwrap().get("error").is_none());
     let other = Draft { sender: NOBODY, deploy: None, nonce: U256::from(1) << 64, ..draft(&dapp) };
     world.sponsor(&mut dapp, &other.to_json(V08)).await.unwrap();

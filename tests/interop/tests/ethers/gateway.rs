@@ -65,7 +65,7 @@ impl TestGateway {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let shutdown = CancellationToken::new();
         tokio::spawn(kms_gateway::serve(listener, gateway, shutdown.clone()));
-        Self { url, client: reqwest::Client::new(), _running: shutdown.drop_guard(), _data: data }
+        Self { url, client: devkit::http::client(), _running: shutdown.drop_guard(), _data: data }
     }
 
     pub async fn create_account(&self) -> Account {

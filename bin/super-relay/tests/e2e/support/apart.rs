@@ -71,7 +71,7 @@ impl World {
     /// The metrics of the KMS.
     pub async fn kms_metrics(&self) -> String {
         let url = self.apart.as_ref().unwrap().process.url("ops");
-        reqwest::get(format!("{url}/metrics")).await.unwrap().text().await.unwrap()
+        devkit::http::get(format!("{url}/metrics")).await.unwrap().text().await.unwrap()
     }
 
     fn kms_apart(&mut self) -> &mut KmsApart {

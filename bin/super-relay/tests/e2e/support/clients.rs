@@ -99,7 +99,7 @@ impl Rpc {
     pub fn with_api_key(&self, key: &str) -> Self {
         let headers = [("Authorization".parse().unwrap(), format!("Bearer {key}").parse().unwrap())];
         let client =
-            Client::builder().timeout(PATIENCE).default_headers(headers.into_iter().collect()).build().unwrap();
+            devkit::http::builder().timeout(PATIENCE).default_headers(headers.into_iter().collect()).build().unwrap();
         Self { url: self.url.clone(), client }
     }
 }
@@ -156,5 +156,5 @@ async fn answer(response: Response) -> Result<Value, Refusal> {
 }
 
 fn client() -> Client {
-    Client::builder().timeout(PATIENCE).build().unwrap()
+    devkit::http::builder().timeout(PATIENCE).build().unwrap()
 }

@@ -176,7 +176,7 @@ impl World {
 
     /// Status and body of a path on the operator's port.
     pub async fn ops(&self, path: &str) -> (u16, String) {
-        let response = reqwest::get(format!("{}{path}", self.node.url("ops"))).await.unwrap();
+        let response = devkit::http::get(format!("{}{path}", self.node.url("ops"))).await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
     }
 
@@ -239,12 +239,12 @@ pub async fn admit_key_of_tee(paymaster: &Paymaster, kms: &Kms, signer: &str) {
 /// Waits until the process is ready: a probe also fails whenever the machine stalls for a second.
 pub async fn ready(process: &Process) {
     let url = format!("{}/readyz", process.url("ops"));
-    eventually(async || reqwest::get(&url).await.unwrap().status().is_success().then_some(())).await;
+    eventually(async || devkit::http::get(&url).await.unwrap().status().is_success().then_some(())).await;
 }
 
 /// The problem of a part as reported by `/status` of a process, if any.
 pub async fn problem(process: &Process, name: &str) -> Option<String> {
-    let answer = reqwest::get(format!("{}/status?format=json", process.url("ops"))).await.unwrap();
+    let answer = devkit::http::get(format!("{}/status?format=json", process.url("ops"))).await.unwrap();
     let (code, status): (u16, Value) = (answer.status().as_u16(), answer.json().await.unwrap());
     assert_eq!(code == 200, status["ok"] == true, "{status}");
     let check = status["checks"].as_array().unwrap().iter().find(|check| check["name"] == name);

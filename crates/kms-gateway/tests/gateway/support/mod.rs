@@ -227,7 +227,7 @@ impl Kms {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let shutdown = CancellationToken::new();
         let server = tokio::spawn(kms_gateway::serve(listener, gateway.clone(), shutdown.clone()));
-        let client = reqwest::Client::new();
+        let client = devkit::http::client();
         Self { url, client, gateway, clock, admin, relay, shutdown, server, folder, registry }
     }
 

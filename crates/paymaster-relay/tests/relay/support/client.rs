@@ -43,7 +43,7 @@ impl Refusal {
 
 impl Client {
     pub fn new(url: String) -> Self {
-        Self { http: reqwest::Client::new(), url }
+        Self { http: devkit::http::client(), url }
     }
 
     pub async fn call(&self, method: &str, params: Value) -> Result<Value, Refusal> {

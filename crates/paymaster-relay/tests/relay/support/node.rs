@@ -162,7 +162,7 @@ impl Inner {
     }
 
     async fn forwarded(&self, body: String) -> (String, String) {
-        let request = reqwest::Client::new().post(&self.behind).header("content-type", "application/json").body(body);
+        let request = devkit::http::client().post(&self.behind).header("content-type", "application/json").body(body);
         let answer = request.send().await.unwrap();
         (format!("{} forwarded", answer.status().as_u16()), answer.text().await.unwrap())
     }
