@@ -6,8 +6,7 @@ mod version3;
 
 use std::fs::File;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::SystemTime;
 
 use k256::ecdsa::SigningKey;
@@ -34,8 +33,7 @@ pub struct RelayKey {
     rotating: Mutex<()>,
     /// Seconds after which a key is replaced; zero for never.
     max_age: u64,
-    /// Whether there is a next key on disk whose outcome is unknown.
-    unresolved: AtomicBool,
+    open_rotation: StdMutex<Option<OpenRotation>>,
     /// Excludes other nodes, whose rotations would replace this one's key.
     _lock: Option<File>,
 }
@@ -55,6 +53,16 @@ pub struct KeyRecord {
     pub tee_id: TeeId,
     /// The record's number, which is never used again.
     pub record: u64,
+}
+
+/// A rotation that was interrupted: it is not known whether the KMS accepted the next key, which is
+/// on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenRotation {
+    /// To a key that was not read since the start.
+    ToUnread,
+    /// To this key.
+    To(Address),
 }
 
 /// The key, held for one approval: a rotation waits until every lease is released.
@@ -160,11 +168,11 @@ impl RelayKey {
         kms: Arc<dyn Kms>,
         lock: Option<File>,
     ) -> Self {
-        let unresolved = AtomicBool::new(keystore.has_next());
+        let open_rotation = StdMutex::new(keystore.has_next().then_some(OpenRotation::ToUnread));
         let active = RwLock::new(ActiveKey::new(file));
         let max_age = settings.rotation_interval_seconds;
         let (keystore, rotating) = (Arc::new(keystore), Mutex::default());
-        Self { keystore, kms, active, rotating, max_age, unresolved, _lock: lock }
+        Self { keystore, kms, active, rotating, max_age, open_rotation, _lock: lock }
     }
 
     /// The address of the key in the file; creates a key if there is none. Makes no requests.
@@ -197,10 +205,14 @@ impl RelayKey {
         self.active.read().await.age()
     }
 
-    /// Whether a rotation was interrupted and the KMS has not been asked yet how it ended.
+    /// The interrupted rotation, until the KMS has answered how it ended.
     #[must_use]
-    pub fn is_unresolved(&self) -> bool {
-        self.unresolved.load(Ordering::Relaxed)
+    pub fn open_rotation(&self) -> Option<OpenRotation> {
+        *self.open_rotation.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_rotation(&self, open: Option<OpenRotation>) {
+        *self.open_rotation.lock().unwrap_or_else(PoisonError::into_inner) = open;
     }
 }
 

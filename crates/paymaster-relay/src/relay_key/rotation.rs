@@ -4,7 +4,6 @@
 //! [`RelayKey::resolve`] finds it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use proto::command::RotateSigner;
@@ -16,7 +15,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::keystore::Keystore;
-use super::{ActiveKey, KeyRecord, RelayKey, RelayKeyError};
+use super::{ActiveKey, KeyRecord, OpenRotation, RelayKey, RelayKeyError};
 use crate::kms::KmsError;
 use crate::outage::{Outage, rounds};
 
@@ -40,12 +39,12 @@ impl RelayKey {
         let next = ActiveKey::new(self.off_the_runtime(move |keystore| keystore.create_next(of)).await?);
 
         let mut active = self.active.write().await;
-        self.unresolved.store(true, Ordering::Relaxed);
+        self.note_rotation(Some(OpenRotation::To(next.address)));
         let command = proof(&active, &next, signers.tee_id, record);
         match self.kms.rotate_signer(&command).await {
             Ok(()) => {
                 self.keystore.promote_next()?;
-                self.unresolved.store(false, Ordering::Relaxed);
+                self.note_rotation(None);
                 *active = next;
                 Ok(active.address)
             }
@@ -72,10 +71,11 @@ impl RelayKey {
     /// To be called while no other rotation is under way.
     async fn settle_next(&self) -> Result<(), RelayKeyError> {
         let Some(file) = self.off_the_runtime(Keystore::read_next).await? else {
-            self.unresolved.store(false, Ordering::Relaxed);
+            self.note_rotation(None);
             return Ok(());
         };
         let next = ActiveKey::new(file);
+        self.note_rotation(Some(OpenRotation::To(next.address)));
         let signers = self.kms.signers().await.map_err(RelayKeyError::Unresolved)?;
         if signers.authorises(next.address) {
             let mut active = self.active.write().await;
@@ -86,7 +86,7 @@ impl RelayKey {
         } else {
             return Err(RelayKeyError::Unresolved(not_authorised()));
         }
-        self.unresolved.store(false, Ordering::Relaxed);
+        self.note_rotation(None);
         Ok(())
     }
 
@@ -110,7 +110,7 @@ impl RelayKey {
             let is_due = self.lease().await.seconds_to_rotation() == Some(0);
             let outcome = if is_due {
                 self.rotate().await.map(|address| tracing::info!(%address, "the relay key was rotated"))
-            } else if self.is_unresolved() {
+            } else if self.open_rotation().is_some() {
                 self.resolve().await
             } else {
                 Ok(())

@@ -44,7 +44,7 @@ impl Grants {
     /// # Errors
     /// The refusal of the trusted application; [`RelayError::KmsUnavailable`].
     pub(super) async fn check(&self, draft: &DraftRequest, terms: &Terms, is_proven: bool) -> Result<(), RelayError> {
-        if self.relay_key.is_unresolved() {
+        if self.relay_key.open_rotation().is_some() {
             return Ok(());
         }
         // A rotation waits until both the key and its permissions have been read.

@@ -35,7 +35,9 @@ impl Signing {
     pub(super) async fn ask_kms(&self, approved: &Approved) -> Result<(Sponsor, SponsorReply), RelayError> {
         match self.ask_kms_once(approved).await {
             // A rotation with an unknown outcome may have replaced our key.
-            Err(error) if error.is_kms_refusal(Status::SignerNotAuthorised) && self.relay_key.is_unresolved() => {
+            Err(error)
+                if error.is_kms_refusal(Status::SignerNotAuthorised) && self.relay_key.open_rotation().is_some() =>
+            {
                 if let Err(unresolved) = self.relay_key.resolve().await {
                     tracing::warn!(error = %unresolved, "the relay key is unresolved");
                 }

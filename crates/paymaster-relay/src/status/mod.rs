@@ -73,8 +73,8 @@ impl Readiness {
         let kms = kms.map_err(|error| in_full(error.into()));
         let (address, made_for) = self.relay_key.address_and_record().await;
         let known = || signers.as_ref().map_err(|_| Missing::TeeUnknown);
-        let seen = (!self.relay_key.is_unresolved()).then_some(&self.seen_record);
-        let own = OwnKey { address, made_for, seen };
+        let open_rotation = self.relay_key.open_rotation();
+        let own = OwnKey { address, made_for, seen: &self.seen_record, open_rotation };
         let relay_key =
             known().and_then(|known| tee::relay_key(known, self.kms.url(), &own, self.catalogue.policies()));
         let ceilings = in_words(known().map(drop)).and_then(|()| tee::ceilings(told(&signers), &self.catalogue));

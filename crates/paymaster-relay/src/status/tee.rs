@@ -13,7 +13,7 @@ use crate::catalogue::Catalogue;
 use crate::error::RelayError;
 use crate::kms::KmsSigners;
 use crate::policy::Policy;
-use crate::relay_key::KeyRecord;
+use crate::relay_key::{KeyRecord, OpenRotation};
 
 /// For `authorize`, whose default lacks the last one.
 const WITH_ALL_PERMISSIONS: &str = " --permissions sponsor,sign_user_operation,rotate,sponsor_without_passkey";
@@ -45,19 +45,27 @@ pub(super) struct OwnKey<'a> {
     pub(super) address: Address,
     /// The record that a rotation made it for.
     pub(super) made_for: Option<KeyRecord>,
-    /// `None` while a rotation is not over, which may have replaced the key.
-    pub(super) seen: Option<&'a SeenRecord>,
+    pub(super) seen: &'a SeenRecord,
+    /// May have replaced the key.
+    pub(super) open_rotation: Option<OpenRotation>,
 }
 
 impl OwnKey<'_> {
-    /// What became of the key's record, if the TEE knows the key no longer.
+    /// What became of the key's record, if the TEE knows the key no longer, and no rotation of this
+    /// relay explains it.
     fn fate(&self, signers: &KmsSigners) -> Option<Fate> {
-        let known = [self.seen?.of(self.address), self.made_for];
+        let may_be_own = |now| match self.open_rotation {
+            Some(OpenRotation::To(next)) => now == next,
+            Some(OpenRotation::ToUnread) => true,
+            None => false,
+        };
+        let known = [self.seen.of(self.address), self.made_for];
         let known = || known.iter().flatten().filter(|known| known.tee_id == signers.tee_id).map(|known| known.record);
         let is_own = |record: &&AuthorisedSigner| {
             record.authorised_as == self.address || known().any(|known| known == record.record)
         };
         match signers.signers.iter().find(is_own) {
+            Some(record) if may_be_own(record.address) => None,
             Some(&AuthorisedSigner { record, authorised_as, address: now, .. }) => {
                 Some(Fate::Replaced { record, authorised_as, now })
             }
@@ -90,13 +98,11 @@ pub(super) fn relay_key(
                 Missing::RelayKeyReplaced { record, address, authorised_as, now, admin }
             }
             Some(Fate::Revoked { record }) => Missing::RelayKeyRevoked { record, address, admin, permissions },
-            None if own.seen.is_none() => Missing::RotationOpen { address },
+            None if own.open_rotation.is_some() => Missing::RotationOpen { address },
             None => Missing::RelayKey { address, admin, permissions },
         });
     };
-    if let Some(seen) = own.seen {
-        seen.note(address, KeyRecord { tee_id: signers.tee_id, record: record.record });
-    }
+    own.seen.note(address, KeyRecord { tee_id: signers.tee_id, record: record.record });
     let permissions = record.permissions;
     let mut needed = Permissions::SPONSOR;
     if !without_passkey.is_empty() {

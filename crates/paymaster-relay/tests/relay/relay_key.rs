@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use alloy_signer_local::PrivateKeySigner;
 use devkit::EntryPointVersion::V07;
 use futures_util::FutureExt;
-use paymaster_relay::relay_key::{RelayKey, RelayKeyError, passphrase};
+use paymaster_relay::relay_key::{OpenRotation, RelayKey, RelayKeyError, passphrase};
 use paymaster_relay::settings::{RelayKeySettings, Settings};
 use proto::signers::AuthorisedSigner;
 use proto::{Address, Permissions};
@@ -63,6 +63,30 @@ async fn a_key_that_somebody_else_replaced_is_named_and_not_to_be_authorised_aga
             format!("record {number} of the TEE, which had the relay key {own}, was revoked. If that key was stolen");
         assert!(problem.starts_with(&revoked) && problem.ends_with(&format!("authorize {own}")), "{problem}");
     }
+}
+
+#[tokio::test]
+async fn a_key_that_somebody_else_replaces_during_its_own_rotation_is_named_too() {
+    let world = World::new(V07).await;
+    assert_eq!(world.problem("relay_key").await, None);
+    // The rotation has read the record, and waits.
+    let lease = world.relay_key.lease().await;
+    let (key, own) = (world.relay_key.clone(), lease.address());
+    let rotation = tokio::spawn(async move { key.rotate().await });
+    until(async || next_file(&world).exists()).await;
+    let thief = stolen(&world).await;
+    drop(lease);
+    assert!(matches!(rotation.await.unwrap(), Err(RelayKeyError::Unresolved(_))));
+
+    let replaced = format!("another key was put in place of {own}: {thief}");
+    let problem = world.problem("relay_key").await.unwrap();
+    assert!(problem.contains(&replaced), "{problem}");
+    let world = world.restarted().await;
+    let problem = world.problem("relay_key").await.unwrap();
+    assert!(problem.contains("a rotation of it is not over"), "{problem}");
+    assert!(world.relay_key.resolve().await.is_err());
+    let problem = world.problem("relay_key").await.unwrap();
+    assert!(problem.contains(&replaced), "{problem}");
 }
 
 fn record_with(world: &World, key: Address) -> AuthorisedSigner {
@@ -239,7 +263,7 @@ async fn a_refused_rotation_keeps_the_old_key() {
     assert!(matches!(world.relay_key.rotate().await, Err(RelayKeyError::NotAccepted(_))));
     assert_eq!(world.relay_key.address().await, old);
     assert!(!next_file(&world).exists());
-    assert!(!world.relay_key.is_unresolved());
+    assert_eq!(world.relay_key.open_rotation(), None);
     assert!(sponsors(&world, 1).await);
     assert_eq!(world.restarted().await.relay_key.address().await, old);
 }
@@ -271,7 +295,7 @@ async fn a_crash_after_the_kms_took_the_new_key_finds_it_at_the_next_start() {
     let (world, old) = broken_off_after_the_kms_took_the_new_key().await;
     let taken = world.relay_key.address().await;
     let world = world.restarted().await;
-    assert!(world.relay_key.is_unresolved());
+    assert_eq!(world.relay_key.open_rotation(), Some(OpenRotation::ToUnread));
     assert_ne!(world.relay_key.address().await, taken);
     world.relay_key.resolve().await.unwrap();
     assert_eq!(world.relay_key.address().await, taken);
