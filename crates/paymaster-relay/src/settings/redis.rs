@@ -11,7 +11,8 @@ use super::error::SettingsError;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RedisSettings {
-    /// `redis://[user:password@]host:port[/database]`. Never logged.
+    /// `redis://[user:password@]host:port[/database]` of one server, not of a Redis Cluster. Never
+    /// logged.
     #[schemars(with = "String")]
     pub url: SecretString,
     /// Milliseconds after which a claim counts as failed, and the request is refused as retryable.
