@@ -1,6 +1,10 @@
 //! Everything known before the touch is refused before the touch: `pm_getSponsorshipIntent` and
 //! `pm_getPaymasterStubData` give the reason that the approved request would get.
 
+mod secrets;
+mod sponsored;
+mod stubs;
+
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
@@ -43,8 +47,11 @@ const ELSEWHERE: [(&str, &str); 16] = [
     ("without_passkey_not_permitted", "a_stub_without_a_passkey_needs_the_relays_permission_as_the_data_does"),
 ];
 
-const OTHER_TESTS: [&str; 6] = [
+const OTHER_TESTS: [&str; 9] = [
     include_str!("preview.rs"),
+    include_str!("preview/secrets.rs"),
+    include_str!("preview/sponsored.rs"),
+    include_str!("preview/stubs.rs"),
     include_str!("refusals.rs"),
     include_str!("unproven.rs"),
     include_str!("idempotency.rs"),
@@ -418,200 +425,6 @@ async fn a_chain_that_does_not_answer_in_time_is_a_refusal_before_the_touch() {
 }
 
 #[tokio::test]
-async fn wrong_paymaster_fields_of_what_is_sponsored_already_are_refused_before_the_touch() {
-    let world = World::new(V07).await;
-    let mut dapp = world.dapp(ACCOUNT).await;
-    let op = dapp.first_op(0);
-    world.sponsor(&mut dapp, &op).await.unwrap();
-    for (verification, post_op, reason) in
-        [("0xea60", "0x1", "post_op_gas_not_needed"), ("0x1", "0x0", "paymaster_gas_out_of_range")]
-    {
-        let mut op = op.clone();
-        echo(&mut op, world.paymaster.address(), verification, post_op);
-        let stub = json!([op, world.entry_point(), "0x7a69", { "accountId": ACCOUNT }]);
-        for (method, params) in [("pm_getSponsorshipIntent", json!([op, ACCOUNT])), ("pm_getPaymasterStubData", stub)] {
-            world.client.call(method, params).await.unwrap_err().assert_is(-32602, reason, false);
-        }
-        world.sponsor(&mut dapp, &op).await.unwrap_err().assert_is(-32602, reason, false);
-    }
-}
-
-#[tokio::test]
-async fn the_intent_knows_what_is_reserved_and_tells_nobody_of_an_accounts_idempotency_keys() {
-    let world = World::with(V07, 5 * 10u128.pow(15), |settings| {
-        settings["reservations"] = json!({ "max_percent_per_account": 100 });
-        let gold = json!({ "id": "gold", "max_cost_per_operation": "1000000000000000000" });
-        settings["policies"].as_array_mut().unwrap().push(gold);
-    })
-    .await;
-    let mut dapp = world.dapp(ACCOUNT).await;
-    let (first, second) = (dapp.first_op(0), dapp.first_op(1));
-    let options = json!({ "idempotencyKey": "order-1" });
-    let passkey = world.approval(&mut dapp, &first).await;
-    let params = json!([first, ACCOUNT, passkey, options]);
-    world.client.call("pm_sponsor_with_tee", params).await.unwrap();
-
-    // The deposit covers one of them.
-    let refusal = world.client.call("pm_getSponsorshipIntent", json!([second, ACCOUNT])).await.unwrap_err();
-    refusal.assert_is(-32508, "paymaster_deposit_too_low", true);
-    let refusal = world.client.call("pm_getSponsorshipIntent", json!([second, ACCOUNT, options])).await.unwrap_err();
-    refusal.assert_is(-32508, "paymaster_deposit_too_low", true);
-    let passkey = world.approval(&mut dapp, &second).await;
-    let params = json!([second, ACCOUNT, passkey, options]);
-    let refusal = world.client.call("pm_sponsor_with_tee", params).await.unwrap_err();
-    refusal.assert_is(-32602, "idempotency_conflict", true);
-    assert_eq!(world.reserved_rows().await.len(), 1, "asking reserves nothing");
-
-    // An operation that is already sponsored can be approved again, under its own policy.
-    let gold = json!([first, ACCOUNT, { "policyId": "gold" }]);
-    let refusal = world.client.call("pm_getSponsorshipIntent", gold).await.unwrap_err();
-    refusal.assert_is(-32602, "policy_conflict", true);
-    assert_eq!((&refusal.data["expected"], &refusal.data["policyId"]), (&Value::Null, &json!("gold")));
-    assert!(!refusal.message.contains("default"), "{refusal:?}");
-    world.client.call("pm_getSponsorshipIntent", json!([first, ACCOUNT, options])).await.unwrap();
-}
-
-#[tokio::test]
-async fn before_the_touch_nothing_is_told_of_how_an_account_was_used_but_the_reason() {
-    let world = World::with(V07, 10u128.pow(18), |settings| {
-        settings["reservations"] = json!({ "max_per_account": 2, "max_percent_per_account": 100 });
-        settings["max_refusals"] = json!(1);
-    })
-    .await;
-    let mut dapp = world.dapp(ACCOUNT).await;
-    for key in 0..2 {
-        let op = dapp.first_op(key);
-        world.sponsor(&mut dapp, &op).await.unwrap();
-    }
-    let op = dapp.first_op(2);
-    let context = json!({ "accountId": ACCOUNT });
-    let asked = [
-        ("pm_getSponsorshipIntent", json!([op, ACCOUNT])),
-        ("pm_getPaymasterStubData", json!([op, world.entry_point(), "0x7a69", context])),
-    ];
-    for (method, params) in &asked {
-        let refusal = world.client.call(method, params.clone()).await.unwrap_err();
-        refusal.assert_is(-32501, "account_reservations_exceeded", true);
-        assert_eq!((&refusal.data["limit"], &refusal.data["used"]), (&json!("2"), &Value::Null), "{method}");
-        assert!(refusal.message.ends_with("at most 2 reservations may be open"), "{refusal:?}");
-    }
-    let refusal = world.sponsor(&mut dapp, &op).await.unwrap_err();
-    assert_eq!(refusal.data["used"], "2", "who holds the passkey is told");
-
-    world.release_all().await;
-    dapp.passkey.behaviour.origin = "https://evil.example".to_owned();
-    world.sponsor(&mut dapp, &op).await.unwrap_err().assert_is(-32507, "origin_not_allowed", false);
-    for (method, params) in &asked {
-        let refusal = world.client.call(method, params.clone()).await.unwrap_err();
-        refusal.assert_is(-32501, "refusal_limit_reached", true);
-        assert_eq!(refusal.data["until"], Value::Null, "{method}");
-    }
-    let another = dapp.first_op(3);
-    assert!(world.sponsor(&mut dapp, &another).await.unwrap_err().data["until"].is_u64());
-}
-
-#[tokio::test]
-async fn before_the_touch_nothing_is_told_of_an_accounts_balance_or_membership() {
-    let world = World::with(V07, 10u128.pow(18), |settings| {
-        settings["policies"] = json!([
-            { "id": "rich", "max_cost_per_operation": "1000000000000000000", "min_balance": "5000" },
-            { "id": "premium", "max_cost_per_operation": "1000000000000000000", "min_membership": "premium" },
-        ]);
-        settings["accounts"] = json!([{ "id": ACCOUNT, "balance": "4321", "membership": "basic" }]);
-    })
-    .await;
-    let mut dapp = world.dapp(ACCOUNT).await;
-    let op = dapp.first_op(0);
-    for (policy, reason, limit, used) in
-        [("rich", "balance_too_low", "5000", "4321"), ("premium", "membership_too_low", "premium", "basic")]
-    {
-        let choice = json!({ "policyId": policy });
-        let context = json!({ "accountId": ACCOUNT, "policyId": policy });
-        for (method, params) in [
-            ("pm_getSponsorshipIntent", json!([op, ACCOUNT, choice])),
-            ("pm_getPaymasterStubData", json!([op, world.entry_point(), "0x7a69", context])),
-        ] {
-            let refusal = world.client.call(method, params).await.unwrap_err();
-            refusal.assert_is(-32501, reason, false);
-            assert_eq!((&refusal.data["limit"], &refusal.data["used"]), (&json!(limit), &Value::Null), "{method}");
-            assert!(!refusal.message.contains(used) && refusal.message.contains(limit), "{refusal:?}");
-        }
-        let passkey = world.approval(&mut dapp, &op).await;
-        let params = json!([op, ACCOUNT, passkey, choice]);
-        let refusal = world.client.call("pm_sponsor_with_tee", params).await.unwrap_err();
-        refusal.assert_is(-32501, reason, false);
-        assert_eq!(refusal.data["used"], used, "who holds the passkey is told");
-    }
-}
-
-#[tokio::test]
-async fn a_stub_for_what_nobody_can_approve_is_refused_where_the_policy_wants_a_passkey() {
-    let world = World::new(V07).await;
-    let dapp = world.dapp(ACCOUNT).await;
-    let op = dapp.first_op(0);
-    let stub = async |context: Value| {
-        let params = json!([op, world.entry_point(), "0x7a69", context]);
-        world.client.call("pm_getPaymasterStubData", params).await
-    };
-    stub(Value::Null).await.unwrap_err().assert_is(-32507, "passkey_missing", false);
-    stub(json!({ "accountId": "nobody" })).await.unwrap_err().assert_is(-32602, "account_unknown", true);
-    stub(json!({ "accountId": ACCOUNT })).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_stub_without_a_passkey_needs_the_relays_permission_as_the_data_does() {
-    let world = World::with(V07, 10u128.pow(18), |settings| {
-        settings["policies"][0]["allow_without_passkey"] = json!(true);
-    })
-    .await;
-    let dapp = world.dapp(ACCOUNT).await;
-    let params = json!([dapp.first_op(0), world.entry_point(), "0x7a69", null]);
-    for method in ["pm_getPaymasterStubData", "pm_getPaymasterData"] {
-        let refusal = world.client.call(method, params.clone()).await.unwrap_err();
-        refusal.assert_is(-32501, "without_passkey_not_permitted", false);
-    }
-    world.permit_without_passkey().await;
-    for method in ["pm_getPaymasterStubData", "pm_getPaymasterData"] {
-        world.client.call(method, params.clone()).await.unwrap();
-    }
-}
-
-#[tokio::test]
-async fn a_stub_may_leave_gas_and_fees_open() {
-    let world = World::new(V07).await;
-    let dapp = world.dapp(ACCOUNT).await;
-    let mut op = dapp.first_op(0);
-    let params = |op: &Value| json!([op, world.entry_point(), "0x7a69", { "accountId": ACCOUNT }]);
-    op["maxFeePerGas"] = json!("0x1");
-    let refusal = world.client.call("pm_getPaymasterStubData", params(&op)).await.unwrap_err();
-    refusal.assert_is(-32602, "fee_too_low", true);
-    for name in ["callGasLimit", "verificationGasLimit", "preVerificationGas", "maxFeePerGas", "maxPriorityFeePerGas"] {
-        op[name] = json!("0x0");
-    }
-    world.client.call("pm_getPaymasterStubData", params(&op)).await.unwrap();
-    let intent = json!([op, ACCOUNT]);
-    let refusal = world.client.call("pm_getSponsorshipIntent", intent).await.unwrap_err();
-    refusal.assert_is(-32602, "verification_gas_missing", false);
-}
-
-#[tokio::test]
-async fn a_needed_new_signature_is_checked_against_the_limit_before_the_touch() {
-    let world = World::with(V07, 10u128.pow(18), |settings| settings["max_signings"] = json!(1)).await;
-    let mut dapp = world.dapp(ACCOUNT).await;
-    let op = dapp.first_op(0);
-    world.sponsor(&mut dapp, &op).await.unwrap();
-    world.intent(&dapp, &op).await;
-    // The retired key's signature is no longer an answer.
-    world.tee.rotate_paymaster_key();
-    world.clock.advance(31);
-    let before = world.client.call("pm_getSponsorshipIntent", json!([op, ACCOUNT])).await.unwrap_err();
-    let after = world.sponsor(&mut dapp, &op).await.unwrap_err();
-    for refusal in [before, after] {
-        refusal.assert_is(-32501, "signing_limit_reached", true);
-    }
-}
-
-#[tokio::test]
 async fn while_no_request_can_be_claimed_nobody_is_asked_to_approve_one() {
     let world = World::new(V07).await;
     let mut dapp = world.dapp(ACCOUNT).await;
@@ -631,46 +444,6 @@ async fn while_no_request_can_be_claimed_nobody_is_asked_to_approve_one() {
     for op in [&sponsored, &new] {
         world.intent(&dapp, op).await;
     }
-}
-
-#[tokio::test]
-async fn a_window_that_is_to_be_renewed_is_judged_with_the_gas_of_the_first_approval() {
-    let world = World::new(V07).await;
-    let mut dapp = world.dapp(ACCOUNT).await;
-    let op = dapp.first_op(0);
-    let mut echo = op.clone();
-    echo["paymaster"] = json!(world.paymaster.address().to_string());
-    echo["paymasterVerificationGasLimit"] = json!("0x7530");
-    echo["paymasterPostOpGasLimit"] = json!("0x0");
-    world.sponsor(&mut dapp, &echo).await.unwrap();
-    world.clock.advance(601);
-    let stub = json!([op, world.entry_point(), "0x7a69", { "accountId": ACCOUNT }]);
-    let before = world.client.call("pm_getPaymasterStubData", stub).await.unwrap();
-    let after = world.sponsor(&mut dapp, &op).await.unwrap();
-    assert_eq!(after["paymasterVerificationGasLimit"], "0x7530");
-    assert_eq!(before["paymasterVerificationGasLimit"], after["paymasterVerificationGasLimit"]);
-}
-
-#[tokio::test]
-async fn an_operation_that_cannot_be_mined_now_is_not_approved_again() {
-    let world = World::new(V07).await;
-    let mut dapp = world.dapp(ACCOUNT).await;
-    let op = dapp.first_op(0);
-    let answer = world.sponsor(&mut dapp, &op).await.unwrap();
-    let refused = async |reason: &str| {
-        let stub = json!([op, world.entry_point(), "0x7a69", { "accountId": ACCOUNT }]);
-        for (method, params) in [("pm_getSponsorshipIntent", json!([op, ACCOUNT])), ("pm_getPaymasterStubData", stub)] {
-            let refusal = world.client.call(method, params).await.unwrap_err();
-            assert_eq!(refusal.reason(), reason, "{method}");
-        }
-    };
-    world.paymaster.pause().await.unwrap();
-    refused("paymaster_paused").await;
-    world.paymaster.unpause().await.unwrap();
-    world.intent(&dapp, &op).await;
-
-    assert!(world.chain.entry_point.handle_ops(&answer["userOperation"]).await.unwrap().success);
-    refused("account_nonce_invalid").await;
 }
 
 #[tokio::test]

@@ -1,26 +1,21 @@
 //! The JSON of every request and answer on the wire.
 #![expect(clippy::unwrap_used, reason = "helpers of tests: what cannot be done fails")]
 
+mod admin;
+mod status;
+
 use std::fmt::Debug;
 
 use kms_api::accounts::{Account, CreateAccount, CreatedAccount, Passkey};
-use kms_api::admin::{
-    AuthorizeSigner, Ceilings, Deployment, Done, PreparePaymasterKey, Provision, RelyingParty, RevokeSigner,
-    RotatePaymasterKey, RotateSigner, SetCeilings, Signer, Signers,
-};
-use kms_api::attestation::Attestation;
 use kms_api::operations::{
     SignOperation, SignatureFormat, SignedOperation, SponsorOperation, SponsoredOperation, Terms, VerificationProof,
 };
-use kms_api::status::{
-    AuditStats, Health, HealthStatus, ProtectionReport, QueueStatus, RollbackCounter, SERVICE, ServiceStatus, Stats,
-    TaKey, TeeVersion, Version,
-};
+use kms_api::status::ProtectionReport;
 use kms_api::webauthn::{BeginRegistration, FinishRegistration, RegistrationBegun, RegistrationFinished};
 use kms_api::{ErrorBody, Reason, Refusal};
 use proto::bytes::Bounded;
-use proto::command::{CredentialId, PasskeyPublicKey, Phase, Protection, SignatureScheme};
-use proto::{Address, EntryPointVersion, Hash, Permissions, Quantity, Signature, TeeId, UserOpHash};
+use proto::command::{CredentialId, PasskeyPublicKey, Protection, SignatureScheme};
+use proto::{Address, Hash, Quantity, Signature, TeeId, UserOpHash};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -284,225 +279,6 @@ fn a_signed_operation() {
         "verificationProof": proof,
     });
     holds(&signed, &expected);
-}
-
-fn ceilings() -> (Ceilings, Value) {
-    let version = EntryPointVersion::V07;
-    let deployment = Deployment { chain_id: Quantity(31_337), entry_point: ONE, version, paymaster: TWO };
-    let ceilings =
-        Ceilings { deployments: vec![deployment], max_cost: Quantity(100), max_window: 3600, max_accounts: 9 };
-    let deployment = json!({ "chainId": "0x7a69", "entryPoint": one(), "version": "0.7", "paymaster": two() });
-    (ceilings, json!({ "deployments": [deployment], "maxCost": "0x64", "maxWindow": 3600, "maxAccounts": 9 }))
-}
-
-#[test]
-fn commands_of_the_admin() {
-    let (tee_id, counter, signature_) = (TEE, 5, SIGNATURE);
-    let common = json!({ "teeId": tee(), "counter": 5, "signature": signature() });
-    let with = |fields: Value| {
-        let mut body = common.clone();
-        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-        body
-    };
-    let (bounds, bounds_json) = ceilings();
-    let provision = Provision {
-        tee_id,
-        admin: ONE,
-        relying_parties: vec![RelyingParty { id: "localhost".into(), origins: vec!["http://localhost".into()] }],
-        ceilings: bounds.clone(),
-        counter,
-        signature: signature_,
-    };
-    let parties = json!([{ "id": "localhost", "origins": ["http://localhost"] }]);
-    let expected = with(json!({ "admin": one(), "relyingParties": parties, "ceilings": bounds_json }));
-    holds_strictly(&provision, &expected);
-    let set_ceilings = SetCeilings { tee_id, ceilings: bounds, counter, signature: signature_ };
-    holds_strictly(&set_ceilings, &with(json!({ "ceilings": bounds_json })));
-    let permissions = Permissions::SPONSOR | Permissions::ROTATE;
-    let authorize = AuthorizeSigner { tee_id, signer: ONE, permissions, counter, signature: signature_ };
-    holds_strictly(&authorize, &with(json!({ "signer": one(), "permissions": ["sponsor", "rotate"] })));
-    let revoke = RevokeSigner { tee_id, record: 2, authorised_as: ONE, counter, signature: signature_ };
-    holds_strictly(&revoke, &with(json!({ "record": 2, "authorisedAs": one() })));
-    holds_strictly(&PreparePaymasterKey { tee_id, counter, signature: signature_ }, &common);
-    let rotate = RotatePaymasterKey { tee_id, next: ONE, counter, signature: signature_ };
-    holds_strictly(&rotate, &with(json!({ "next": one() })));
-    holds(&Done { success: true }, &json!({ "success": true }));
-}
-
-#[test]
-fn a_rotation_of_a_relay_key() {
-    let rotate = RotateSigner {
-        tee_id: TEE,
-        record: 2,
-        rotation: 3,
-        current: ONE,
-        next: TWO,
-        current_signature: SIGNATURE,
-        next_signature: SIGNATURE,
-        admin_signature: None,
-    };
-    let expected = json!({
-        "teeId": tee(),
-        "record": 2,
-        "rotation": 3,
-        "current": one(),
-        "next": two(),
-        "currentSignature": signature(),
-        "nextSignature": signature(),
-        "adminSignature": null,
-    });
-    holds_strictly(&rotate, &expected);
-}
-
-#[test]
-fn signers() {
-    let (bounds, bounds_json) = ceilings();
-    let names = ["sponsor", "of_tomorrow"];
-    let signer = Signer {
-        record: 2,
-        authorised_as: ONE,
-        address: TWO,
-        permissions: names.map(str::to_owned).to_vec(),
-        rotations: 1,
-    };
-    let signers = Signers {
-        tee_id: TEE,
-        counter: 4,
-        phase: Phase::Ready,
-        admin: Some(ONE),
-        paymaster_signer: Some(TWO),
-        standby_paymaster_signer: None,
-        signers: vec![signer],
-        accounts: Some(3),
-        max_accounts: Some(9),
-        rp_id: Some("example.org".into()),
-        ceilings: Some(bounds),
-    };
-    let record = json!({ "record": 2, "authorisedAs": one(), "address": two(), "permissions": names, "rotations": 1 });
-    let expected = json!({
-        "teeId": tee(),
-        "counter": 4,
-        "phase": "ready",
-        "admin": one(),
-        "paymasterSigner": two(),
-        "standbyPaymasterSigner": null,
-        "signers": [record],
-        "accounts": 3,
-        "maxAccounts": 9,
-        "rpId": "example.org",
-        "ceilings": bounds_json,
-    });
-    holds(&signers, &expected);
-    // Fields that an earlier version of the gateway does not send are absent.
-    let told = json!({ "teeId": tee(), "counter": 4, "phase": "ready", "signers": [] });
-    let told: Signers = serde_json::from_value(told).unwrap();
-    assert_eq!((told.rp_id, told.ceilings), (None, None));
-}
-
-#[test]
-fn status() {
-    let health = Health {
-        service: ServiceStatus::new(HealthStatus::Healthy),
-        tee_id: Some(TEE),
-        tee_mode: "optee".into(),
-        ta_key: Some(TaKey::Own),
-        protection: Some(PROTECTION),
-        phase: Some(Phase::Ready),
-        version: "0.1.0".into(),
-    };
-    let mut expected = json!({
-        "status": "healthy",
-        "service": "super-relay-kms",
-        "teeId": tee(),
-        "teeMode": "optee",
-        "taKey": "own",
-        "protection": protection(),
-        "phase": "ready",
-        "version": "0.1.0",
-    });
-    holds(&health, &expected);
-    let down = ServiceStatus::new(HealthStatus::Unhealthy(Reason::TeeBusy.into()));
-    let down = Health { service: down, tee_id: None, ta_key: None, protection: None, phase: None, ..health };
-    expected["status"] = "tee_busy".into();
-    for unknown in ["teeId", "taKey", "protection", "phase"] {
-        expected[unknown] = Value::Null;
-    }
-    holds(&down, &expected);
-
-    let tee_version = TeeVersion {
-        id: TEE,
-        mode: "optee".into(),
-        version: "0.1.0+own-key".into(),
-        measurement: HASH,
-        protection: PROTECTION,
-    };
-    let version = Version { service: SERVICE.into(), version: "0.1.0".into(), tee: tee_version };
-    let tee_version = json!({
-        "id": tee(),
-        "mode": "optee",
-        "version": "0.1.0+own-key",
-        "measurement": hash(),
-        "protection": protection(),
-    });
-    holds(&version, &json!({ "service": "super-relay-kms", "version": "0.1.0", "tee": tee_version }));
-
-    let queue = QueueStatus {
-        queue_depth: 1,
-        estimated_wait_seconds: 0.5,
-        average_wait_seconds: 0.25,
-        circuit_breaker_open: true,
-        consecutive_failures: 2,
-        reopened: 3,
-    };
-    let queue_json = json!({
-        "queue_depth": 1,
-        "estimated_wait_seconds": 0.5,
-        "average_wait_seconds": 0.25,
-        "circuit_breaker_open": true,
-        "consecutive_failures": 2,
-        "reopened": 3,
-    });
-    holds(&queue, &queue_json);
-    let stats = Stats { accounts: 2, audit: AuditStats { rows: 9, head: HASH }, queue };
-    holds(&stats, &json!({ "accounts": 2, "audit": { "rows": 9, "head": hash() }, "queue": queue_json }));
-    holds(&RollbackCounter { counter: 4 }, &json!({ "counter": 4 }));
-}
-
-#[test]
-fn an_attestation() {
-    let attestation = Attestation {
-        nonce: HASH,
-        tee_id: TEE,
-        tee_mode: "optee".into(),
-        version: "0.1.0".into(),
-        measurement: HASH,
-        counter: 2,
-        admin: Some(ONE),
-        paymaster_signer: Some(TWO),
-        standby_paymaster_signer: None,
-        challenge: HASH,
-        quote: Some(Bounded::new(vec![1, 2]).unwrap()),
-        quote_status: "present".into(),
-        ta_key: None,
-        protection: PROTECTION,
-    };
-    let expected = json!({
-        "nonce": hash(),
-        "teeId": tee(),
-        "teeMode": "optee",
-        "version": "0.1.0",
-        "measurement": hash(),
-        "counter": 2,
-        "admin": one(),
-        "paymasterSigner": two(),
-        "standbyPaymasterSigner": null,
-        "challenge": hash(),
-        "quote": "0x0102",
-        "quoteStatus": "present",
-        "taKey": null,
-        "protection": protection(),
-    });
-    holds(&attestation, &expected);
 }
 
 #[test]
