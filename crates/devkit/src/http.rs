@@ -1,5 +1,5 @@
-//! HTTP clients for servers on this machine, which speak no TLS. A client that knows no certificates
-//! is made much faster.
+//! HTTP clients for servers on this machine, which speak no TLS. A client that knows no
+//! certificates is made much faster.
 
 use reqwest::{Client, ClientBuilder, Response, Result};
 

@@ -190,10 +190,13 @@ pub enum RelayError {
     ContractMismatch(#[source] ChainError),
     /// The chain has no bundler to which calls could be passed on.
     #[error(
-        "this relay has no bundler{}: send this call to a bundler's own URL",
-        chain_id.map(|chain_id| format!(" for chain {chain_id}")).unwrap_or_default()
+        "this relay has no bundler{}: {}",
+        chain_id.map(|chain_id| format!(" for chain {chain_id}")).unwrap_or_default(),
+        if *for_gas { "give the operation all of its gas limits" } else { "send this call to a bundler's own URL" }
     )]
     BundlerNotConfigured {
+        /// Whether it would only estimate the operation's gas.
+        for_gas: bool,
         /// The chain, if there are several.
         chain_id: Option<u64>,
     },

@@ -7,7 +7,7 @@ mod version3;
 use std::fs::File;
 use std::io;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use k256::ecdsa::SigningKey;
 use proto::digest::personal_message_hash;
@@ -23,6 +23,9 @@ use crate::kms::{Kms, KmsError};
 use crate::secp256k1;
 use crate::settings::RelayKeySettings;
 use keystore::{KeyFile, Keystore};
+
+/// A file's time may be later than the clock by this much.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 
 /// The current key, and its files.
 pub struct RelayKey {
@@ -225,6 +228,11 @@ impl ActiveKey {
     fn age(&self) -> u64 {
         self.since.elapsed().map_or(0, |age| age.as_secs())
     }
+
+    /// Whether it was made by a clock that was ahead: its age is unknown.
+    fn is_of_the_future(&self) -> bool {
+        self.since.duration_since(SystemTime::now()).is_ok_and(|ahead| ahead > CLOCK_TOLERANCE)
+    }
 }
 
 impl Lease<'_> {
@@ -234,10 +242,12 @@ impl Lease<'_> {
         self.active.address
     }
 
-    /// Seconds until the key is due for rotation; `None` for never.
+    /// Seconds until the key is due for rotation, as one of an unknown age is at once; `None` for
+    /// never.
     #[must_use]
     pub fn seconds_to_rotation(&self) -> Option<u64> {
-        (self.max_age > 0).then(|| self.max_age.saturating_sub(self.active.age()))
+        let is_due = self.active.is_of_the_future();
+        (self.max_age > 0).then(|| if is_due { 0 } else { self.max_age.saturating_sub(self.active.age()) })
     }
 
     /// Signs a request digest (EIP-191).

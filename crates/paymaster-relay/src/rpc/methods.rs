@@ -66,7 +66,7 @@ impl Methods {
         if !pimlico::lacks_gas(draft) {
             return Ok(op);
         }
-        let bundlers = bundlers_of(&draft.chain)?;
+        let bundlers = bundlers_of(&draft.chain, true)?;
         let op = op.parse().map_err(RequestError::from)?;
         let stub = self.sponsor.stub(draft).await?;
         let answered = bundlers.pass_on(&pimlico::estimate(draft, op.clone(), &stub)).await?;
@@ -82,7 +82,7 @@ impl Methods {
         let call = Call::of(extensions);
         let run = async {
             let chain = self.chains.meant(call.of_path.0.as_ref(), None)?;
-            let bundlers = bundlers_of(chain)?;
+            let bundlers = bundlers_of(chain, false)?;
             let asked = asked.map_err(RequestError::from)?;
             Ok(BundlerResult(bundlers.pass_on(&asked).await?).into())
         };
@@ -303,8 +303,8 @@ impl RelayApiServer for Methods {
 }
 
 /// The bundlers of a chain, if it has any.
-fn bundlers_of(chain: &Chain) -> Result<&Bundlers, RelayError> {
-    chain.bundlers.as_ref().ok_or_else(|| RelayError::BundlerNotConfigured { chain_id: chain.listed_id() })
+fn bundlers_of(chain: &Chain, for_gas: bool) -> Result<&Bundlers, RelayError> {
+    chain.bundlers.as_ref().ok_or_else(|| RelayError::BundlerNotConfigured { for_gas, chain_id: chain.listed_id() })
 }
 
 /// Runs in its own task: a client that hangs up must not leave a reservation that nobody releases.

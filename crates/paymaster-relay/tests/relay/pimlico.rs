@@ -133,7 +133,9 @@ async fn an_estimate_is_refused_as_a_stub_is_and_then_as_the_bundler_refuses_it(
         World::with(V07, ETHER, |settings| settings["policies"][0]["allow_without_passkey"] = true.into()).await;
     without.permit_without_passkey().await;
     let params = json!([op, without.entry_point(), {}]);
-    refusal(&without, SPONSOR, params).await.assert_is(-32601, "bundler_not_configured", false);
+    let refusal = refusal(&without, SPONSOR, params).await;
+    refusal.assert_is(-32601, "bundler_not_configured", false);
+    assert!(refusal.message.ends_with("give the operation all of its gas limits"), "{refusal:?}");
 }
 
 #[tokio::test]

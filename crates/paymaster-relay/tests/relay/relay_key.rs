@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
 
 use alloy_signer_local::PrivateKeySigner;
 use devkit::EntryPointVersion::V07;
@@ -250,6 +251,22 @@ async fn a_rotated_key_takes_over_with_the_same_permissions_and_survives_a_resta
     assert_eq!(world.relay_key.address().await, new);
     assert!(!next_file(&world).exists());
     assert!(sponsors(&world, 2).await);
+}
+
+#[tokio::test]
+async fn a_key_made_by_a_clock_that_was_years_ahead_is_due_at_once() {
+    let mut world = World::with(V07, 10u128.pow(18), |settings| {
+        settings["relay_key"]["rotation_interval_seconds"] = json!(3600);
+    })
+    .await;
+    for (ahead, is_due) in [(30, false), (315_000_000, true)] {
+        let file = fs::File::options().write(true).open(key_file(&world)).unwrap();
+        file.set_modified(SystemTime::now() + Duration::from_secs(ahead)).unwrap();
+        world = world.restarted().await;
+        assert_eq!(world.relay_key.lease().await.seconds_to_rotation() == Some(0), is_due, "{ahead} s");
+    }
+    world.relay_key.rotate().await.unwrap();
+    assert!(world.relay_key.lease().await.seconds_to_rotation().unwrap() > 3500);
 }
 
 #[tokio::test]

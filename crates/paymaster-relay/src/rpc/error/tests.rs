@@ -92,7 +92,7 @@ fn lasting() -> Vec<RelayError> {
         RelayError::PasskeyRefused { status: Status::ChallengeMismatch },
         RelayError::AccountNeedsPasskey { account_id: "alice".parse().unwrap() },
         RelayError::WithoutPasskeyNotPermitted,
-        RelayError::BundlerNotConfigured { chain_id: None },
+        RelayError::BundlerNotConfigured { for_gas: false, chain_id: None },
         RelayError::KmsReplyInvalid { detail: "" },
         ChainError::Contract { contract: factory, function, detail: String::new() }.into(),
     ];
