@@ -15,6 +15,7 @@ mod check;
 pub mod claims;
 pub mod clients;
 mod deployment;
+mod detached;
 mod endpoint;
 pub mod error;
 mod gwei;

@@ -16,6 +16,7 @@ use super::node::Node;
 use super::simulations::{SimulatedCall, Simulations};
 use super::{ChainError, Creation};
 use crate::clients::Asker;
+use crate::detached::detached;
 
 sol! {
     function getSenderAddress(bytes initCode);
@@ -60,21 +61,26 @@ impl Factories {
         verification_gas_limit: u128,
         asker: &Asker,
     ) -> Result<Creation, ChainError> {
-        let Self { node, simulations } = self;
-        let not_run = || ChainError::FactoryNotRun { factory };
+        let Self { node, simulations } = self.clone();
+        let not_run = move || ChainError::FactoryNotRun { factory };
         let simulated = SimulatedCall::of(entry_point, factory, data);
-        let _place = simulations.place(simulated, asker, node.patience()).await.ok_or_else(not_run)?;
+        let place = simulations.place(simulated, asker, node.patience()).await.ok_or_else(not_run)?;
         let ask = getSenderAddressCall { initCode: [&factory.0[..], data].concat().into() };
         let request = TransactionRequest {
             gas: Some(gas(verification_gas_limit, data.len())),
             ..TransactionRequest::default().to(entry_point.into()).input(TransactionInput::new(ask.abi_encode().into()))
         };
-        let too_slow = || {
-            simulations.note_slow(simulated);
-            not_run()
+        let run = async move {
+            let too_slow = || {
+                simulations.note_slow(simulated);
+                not_run()
+            };
+            let answer = node.within_or(node.provider().call(request), too_slow).await?;
+            drop(place);
+            created(&node, entry_point, answer)
         };
-        let answer = node.within_or(node.provider().call(request), too_slow).await?;
-        created(node, entry_point, answer)
+        // The node goes on with it, and its place stays taken, even if the caller hangs up.
+        detached(run).await.unwrap_or_else(|| Err(not_run()))
     }
 }
 

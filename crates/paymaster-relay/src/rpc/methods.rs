@@ -13,7 +13,6 @@ use relay_api::{
     StubData, UserOperation, ValidPolicy, document,
 };
 use serde_json::json;
-use tracing::Instrument;
 
 use super::call_log::CallLog;
 use super::error::Refused;
@@ -23,6 +22,7 @@ use super::{answer, pimlico, reasons};
 use crate::bundler::{BundlerCall, Bundlers};
 use crate::catalogue::{Catalogue, ChainCatalogue};
 use crate::chains::{Chain, Chains};
+use crate::detached::detached;
 use crate::error::{RelayError, RequestError};
 use crate::invitation::Inviter;
 use crate::parts::Parts;
@@ -307,15 +307,12 @@ fn bundlers_of(chain: &Chain, for_gas: bool) -> Result<&Bundlers, RelayError> {
     chain.bundlers.as_ref().ok_or_else(|| RelayError::BundlerNotConfigured { for_gas, chain_id: chain.listed_id() })
 }
 
-/// Runs in its own task: a client that hangs up must not leave a reservation that nobody releases.
+/// A client that hangs up must not leave a reservation that nobody releases.
 async fn sponsor(sponsor: &Arc<Sponsor>, request: SponsorRequest) -> Result<(Sponsored, Sponsorship), RelayError> {
     let (sponsor, draft) = (Arc::clone(sponsor), request.draft.clone());
-    let task = tokio::spawn(async move { sponsor.sponsor(request).await }.in_current_span());
-    let sponsored = task.await.unwrap_or_else(|ended| match ended.try_into_panic() {
-        Ok(panic) => std::panic::resume_unwind(panic),
-        // The process is stopping; repeating the request continues where this one ended.
-        Err(_) => Err(RelayError::InFlight),
-    })?;
+    let sponsored = detached(async move { sponsor.sponsor(request).await }).await;
+    // The process is stopping; repeating the request continues where this one ended.
+    let sponsored = sponsored.unwrap_or(Err(RelayError::InFlight))?;
     let version = draft.deployment.entry_point.version;
     let sponsorship = Sponsorship {
         chain_id: draft.chain.id(),
