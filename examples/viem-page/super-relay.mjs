@@ -8,6 +8,7 @@ import {
   http,
   keccak256,
   numberToHex,
+  pad,
   stringToHex,
 } from "viem";
 import {
@@ -66,6 +67,17 @@ export async function createAccount(kms, userName, options) {
   return accountOf(passkey, made, [made], options?.accountId);
 }
 
+/** Whether an assertion was made with that key (WebAuthn Level 3, section 7.2, steps 19 to 21). */
+async function isMadeWith(publicKey, { clientDataJSON, authenticatorData, signature }) {
+  const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+  const key = await crypto.subtle.importKey("raw", hexToBytes(publicKey), algorithm, false, ["verify"]);
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", clientDataJSON));
+  const der = new Uint8Array(signature); // WebCrypto wants r and s of 32 bytes each
+  const integer = (begin) => pad(der.slice(begin + 2, begin + 2 + der[begin + 1]).slice(-32), { size: 32 });
+  const plain = concat([integer(2), integer(4 + der[3])]);
+  return crypto.subtle.verify(algorithm, key, plain, concat([new Uint8Array(authenticatorData), hash]));
+}
+
 /**
  * The account of a passkey that `createAccount` registered, for a page that doesn't remember it.
  * Needs one touch. `rpId` is the `rp_id` of the KMS, where that is not the page's own host.
@@ -74,7 +86,11 @@ export async function findAccount(kms, rpId = location.hostname) {
   const challenge = crypto.getRandomValues(new Uint8Array(32));
   const passkey = await navigator.credentials.get({ publicKey: { challenge, rpId, userVerification: "required" } });
   const found = await ask(`${kms}/kms/accounts/${accountIdOf(passkey)}`);
-  return accountOf(passkey, found, found.passkeys);
+  const account = accountOf(passkey, found, found.passkeys);
+  // Anyone can register a credential id that they have seen, with a key of their own.
+  const { publicKey } = found.passkeys.find(({ credentialId }) => credentialId === passkey.id);
+  if (await isMadeWith(publicKey, passkey.response)) return account;
+  throw new Error(`somebody else registered this passkey's id as ${account.accountId}: register a new passkey`);
 }
 
 /** What the passkey approves: the operation without any paymaster, for this account. */

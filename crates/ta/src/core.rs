@@ -5,6 +5,7 @@ use proto::Status;
 
 use crate::accounts::Accounts;
 use crate::ports::{Entropy, MonotonicCounter, NoAttestation, Platform, SecureStore};
+use crate::sealed;
 use crate::state::State;
 use crate::system::System;
 
@@ -53,8 +54,10 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A> Core<S, E, C, A> {
     }
 
     /// Removes the state from memory until the new one is sealed: after a failed write only the
-    /// store knows which one is current.
+    /// store knows which one is current. So a store that is full is noticed before.
     pub(crate) fn commit(&mut self, change: impl FnOnce(State) -> State) -> Result<(), Status> {
+        let length = self.state()?.sealed_length()?.saturating_add(MAX_GROWTH);
+        sealed::check_room(&mut self.store, length)?;
         let state = self.state.take().ok_or(IN_DOUBT)?;
         self.state = Some(change(state).seal(&mut self.store, &mut self.counter)?);
         Ok(())
@@ -76,6 +79,10 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A> Core<S, E, C, A> {
         Ok((system, &mut self.accounts, &mut self.store))
     }
 }
+
+/// Bytes that a change adds to the system record: more than any single relay key, and than most
+/// ceilings.
+const MAX_GROWTH: usize = 4 * 1024;
 
 /// Unreachable: every frame settles the state first.
 const IN_DOUBT: Status = Status::StorageFailed;

@@ -42,6 +42,7 @@ struct State {
     writes: u64,
     plan: Option<(u64, Fault)>,
     dead: bool,
+    full: bool,
 }
 
 /// The records of a [`MemoryDevice`].
@@ -71,7 +72,8 @@ impl MemoryDevice {
         Self(Arc::new(Mutex::new(copy)))
     }
 
-    /// Writes so far, including increments of the counter.
+    /// Writes so far, including increments of the counter, without those of [`RecordName::Room`],
+    /// which change nothing.
     #[must_use]
     pub fn writes(&self) -> u64 {
         self.state().writes
@@ -82,6 +84,11 @@ impl MemoryDevice {
     pub fn fail_after(&self, writes: u64, fault: Fault) {
         let mut state = self.state();
         state.plan = Some((state.writes.saturating_add(writes), fault));
+    }
+
+    /// Leaves no room for any record, or makes room again.
+    pub fn fill(&self, full: bool) {
+        self.state().full = full;
     }
 
     /// Restores power and cancels a planned fault.
@@ -117,6 +124,12 @@ impl MemoryDevice {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether a record can be written, as far as the device knows.
+    fn has_room(&self) -> Result<(), StoreError> {
+        let state = self.state();
+        if state.dead || state.full { Err(StoreError::Failed) } else { Ok(()) }
+    }
+
     /// One write, made by `apply`, whole or torn.
     fn write(&self, apply: impl FnOnce(&mut State, bool)) -> Result<(), StoreError> {
         let mut state = self.state();
@@ -150,6 +163,10 @@ impl SecureStore for MemoryStore {
     }
 
     fn write(&mut self, name: &RecordName, value: &[u8]) -> Result<(), StoreError> {
+        self.0.has_room()?;
+        if *name == RecordName::Room {
+            return Ok(());
+        }
         self.0.write(|state, torn| {
             let kept = if torn { value.len() / 2 } else { value.len() };
             let bytes = value.iter().copied().take(kept).collect();
@@ -158,6 +175,9 @@ impl SecureStore for MemoryStore {
     }
 
     fn remove(&mut self, name: &RecordName) -> Result<(), StoreError> {
+        if *name == RecordName::Room {
+            return Ok(());
+        }
         self.0.write(|state, _| {
             state.records.remove(name);
         })

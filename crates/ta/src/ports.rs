@@ -18,6 +18,8 @@ pub enum RecordName {
     Account(Hash),
     /// Which account a passkey belongs to: keccak256 of the credential id.
     Credential(Hash),
+    /// Nothing: written and removed to learn whether the store has room.
+    Room,
 }
 
 impl RecordName {
@@ -29,6 +31,7 @@ impl RecordName {
             Self::System => (0, Hash::default()),
             Self::Account(digest) => (1, *digest),
             Self::Credential(digest) => (2, *digest),
+            Self::Room => (3, Hash::default()),
         };
         let mut name = [kind; 33];
         for (to, from) in name.iter_mut().skip(1).zip(digest) {

@@ -2,6 +2,7 @@
 //! another. A record in the previous layout is read and upgraded
 //! (docs/adr/0012-sealed-layouts-and-the-tee-id.md).
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use proto::{Status, frame};
@@ -68,8 +69,25 @@ where
 
 /// Writes a record, replacing the previous one.
 pub(crate) fn write<T: Layouts>(store: &mut impl SecureStore, name: &RecordName, record: &T) -> Result<(), Status> {
-    let bytes: Zeroizing<Vec<u8>> = frame::encode_record(&(LAYOUT, *name, record))?.into();
-    Ok(store.write(name, &bytes)?)
+    Ok(store.write(name, &encode(name, record)?)?)
+}
+
+/// The length of a record as it is written.
+pub(crate) fn length<T: Layouts>(name: &RecordName, record: &T) -> Result<usize, Status> {
+    Ok(encode(name, record)?.len())
+}
+
+fn encode<T: Layouts>(name: &RecordName, record: &T) -> Result<Zeroizing<Vec<u8>>, Status> {
+    Ok(frame::encode_record(&(LAYOUT, *name, record))?.into())
+}
+
+/// Writes and removes that many bytes under a name of their own.
+///
+/// # Errors
+/// `StorageFailed`: there is no room for them. No record has changed.
+pub(crate) fn check_room(store: &mut impl SecureStore, length: usize) -> Result<(), Status> {
+    store.write(&RecordName::Room, &vec![0; length])?;
+    Ok(store.remove(&RecordName::Room)?)
 }
 
 fn decode<T: DeserializeOwned>(bytes: &[u8], name: &RecordName) -> Result<T, Status> {

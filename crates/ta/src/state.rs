@@ -98,11 +98,19 @@ impl State {
         counter: &mut impl MonotonicCounter,
     ) -> Result<Self, Status> {
         let version = self.version.checked_add(1).ok_or(Status::CounterFailed)?;
-        let system = self.system.as_ref().map(System::record);
-        let record = StateRecord { version, tee_id: self.tee_id, admin_counter: self.admin_counter, system };
-        sealed::write(store, &RecordName::System, &record)?;
+        sealed::write(store, &RecordName::System, &self.record(version))?;
         advance(counter, version)?;
         Ok(Self { version, ..self })
+    }
+
+    /// The length of its record, in bytes.
+    pub(crate) fn sealed_length(&self) -> Result<usize, Status> {
+        sealed::length(&RecordName::System, &self.record(self.version))
+    }
+
+    fn record(&self, version: u64) -> StateRecord {
+        let system = self.system.as_ref().map(System::record);
+        StateRecord { version, tee_id: self.tee_id, admin_counter: self.admin_counter, system }
     }
 
     fn take(record: StateRecord) -> Result<Self, Status> {

@@ -7,6 +7,8 @@ const ES256 = -7;
 const USER_PRESENT_AND_VERIFIED = 0x05;
 const ATTESTED_CREDENTIAL = 0x40;
 
+const SIGNED = ["clientDataJSON", "authenticatorData", "signature"];
+
 const base64url = (bytes) => Buffer.from(bytes).toString("base64url");
 const bytes = (text) => new Uint8Array(Buffer.from(text, "base64url"));
 const sha256 = (data) => createHash("sha256").update(data).digest();
@@ -65,8 +67,13 @@ export function browser(origin) {
   return touches;
 }
 
-/** A PublicKeyCredential, whose `toJSON` is that. */
-const publicKeyCredential = ({ id }, json) => ({ id: base64url(id), rawId: id, toJSON: () => json });
+/** A PublicKeyCredential, whose `toJSON` is that. Of its response, what pages read. */
+const publicKeyCredential = ({ id }, json) => ({
+  id: base64url(id),
+  rawId: id,
+  response: Object.fromEntries(SIGNED.map((name) => [name, bytes(json.response[name] ?? "").buffer])),
+  toJSON: () => json,
+});
 
 async function newCredential({ rp, user }) {
   const keys = await subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, ["sign"]);

@@ -27,7 +27,12 @@ export function answeredAccount(answer: Answer, passkeys: Answer[], { accountId,
   };
   const isOwn = account.passkeys.some((passkey) => passkey.credentialId === credentialId);
   if (account.accountId === accountId && isOwn) return account;
-  throw new ClientError("account_mismatch", `the KMS answered with another account than ${accountId} of this passkey`);
+  throw mismatch(accountId);
+}
+
+/** The answer is about another account than this one, or about somebody else's passkey. */
+export function mismatch(accountId: string): ClientError {
+  return new ClientError("account_mismatch", `the KMS answered with another account than ${accountId} of this passkey`);
 }
 
 function answeredPasskey(answer: Answer): AccountPasskey {

@@ -1,9 +1,10 @@
 import { bytesToHex } from "viem";
 import { type KmsSettings, requestKms } from "../hosts/kms.js";
 import type { Authenticator } from "../passkey/authenticator.js";
+import { isMadeWith } from "../passkey/proof.js";
 import { requestTouch } from "../passkey/touch.js";
 import type { TeeAccount } from "./account.js";
-import { answeredAccount } from "./answered.js";
+import { answeredAccount, mismatch } from "./answered.js";
 import { accountIdOf } from "./id.js";
 
 /** Parameters of {@link findTeeAccount}. */
@@ -24,8 +25,12 @@ export interface FindTeeAccountParameters extends KmsSettings {
 export async function findTeeAccount(parameters: FindTeeAccountParameters): Promise<TeeAccount> {
   const { rpId, authenticator } = parameters;
   const challenge = bytesToHex(crypto.getRandomValues(new Uint8Array(32)));
-  const { id } = await requestTouch({ challenge, webauthn: rpId === undefined ? {} : { rpId }, authenticator });
-  const accountId = accountIdOf(id);
+  const touch = await requestTouch({ challenge, webauthn: rpId === undefined ? {} : { rpId }, authenticator });
+  const accountId = accountIdOf(touch.id);
   const found = await requestKms(parameters, `/kms/accounts/${accountId}`);
-  return answeredAccount(found, found.objects("passkeys"), { accountId, credentialId: id });
+  const account = answeredAccount(found, found.objects("passkeys"), { accountId, credentialId: touch.id });
+  // Anyone can register a credential id that they have seen, with a key of their own.
+  const { publicKey } = account.passkeys.find(({ credentialId }) => credentialId === touch.id) ?? {};
+  if (publicKey !== undefined && (await isMadeWith(publicKey, touch))) return account;
+  throw mismatch(accountId);
 }

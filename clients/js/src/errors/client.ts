@@ -28,7 +28,9 @@ const REASONS = {
     hint: "Compare paymasterAddress with the operator's paymaster. If it is right, do not trust this relay.",
   },
   account_mismatch: {
-    hint: "Do not use the account that was answered, and do not trust this KMS.",
+    hint:
+      "Do not use the account that was answered. Somebody else registered this passkey's id at this KMS, or do not " +
+      "trust this KMS. Register a new passkey.",
   },
   entry_point_unknown: {
     hint: "Pass entryPointVersion to createTeePaymaster.",

@@ -158,6 +158,27 @@ test("a KMS that names another account or another's passkey is not believed", as
   }
 });
 
+test("a passkey's id that somebody else registered with a key of theirs is no account of it", async () => {
+  const [own, thief] = [new SoftwareAuthenticator(), new SoftwareAuthenticator()];
+  // Registered elsewhere, where its id is public.
+  const { id } = await own.create({
+    rp: { id: RP_ID, name: "elsewhere" },
+    user: { id: "YWxpY2U", name: "alice", displayName: "alice" },
+    challenge: "",
+    pubKeyCredParams: [],
+  });
+  thief.copyId(id);
+  const taken = await register(thief);
+  assert.equal(taken.passkeys[0]?.credentialId, id);
+
+  const finding = findTeeAccount({ kmsUrl: urls.kms, rpId: RP_ID, authenticator: own });
+  const error = await refused(finding, ClientError, "account_mismatch");
+
+  assert.match(error.hint ?? "", /Somebody else registered/);
+  const found = await findTeeAccount({ kmsUrl: urls.kms, rpId: RP_ID, authenticator: thief });
+  assert.equal(found.ownerAddress, taken.ownerAddress);
+});
+
 test("an account without a factory says so", async () => {
   const account: TeeAccount = { ...(await create()), factory: null };
 

@@ -39,10 +39,16 @@ export class SoftwareAuthenticator implements Authenticator {
   readonly #faults: Fault[] = [];
   readonly #milliseconds: number;
   #busy = false;
+  #id: Buffer | undefined;
 
   /** A user who takes that long for a touch. */
   constructor(milliseconds = 0) {
     this.#milliseconds = milliseconds;
+  }
+
+  /** What it creates from now on has this id, which another authenticator made. */
+  copyId(id: string): void {
+    this.#id = Buffer.from(id, "base64url");
   }
 
   /** The next ceremonies go wrong in these ways, an empty one being right. */
@@ -52,7 +58,7 @@ export class SoftwareAuthenticator implements Authenticator {
 
   create(options: CreationOptions): Promise<RegistrationResponse> {
     return this.#touch("create", (fault) => {
-      const credential = newCredential(options.user.id);
+      const credential = newCredential(options.user.id, this.#id);
       this.#credentials.push(credential);
       return attestation(credential, options, fault);
     });
@@ -89,7 +95,7 @@ const base64url = (bytes: Buffer) => bytes.toString("base64url");
 const hex = (text: string) => Buffer.from(text, "hex");
 const sha256 = (data: Buffer | string) => createHash("sha256").update(data).digest();
 
-function newCredential(userHandle: string): Credential {
+function newCredential(userHandle: string, id = randomBytes(32)): Credential {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const { x, y } = publicKey.export({ format: "jwk" });
   if (x === undefined || y === undefined) throw new Error("no coordinates");
@@ -100,7 +106,7 @@ function newCredential(userHandle: string): Credential {
     hex("225820"),
     Buffer.from(y, "base64url"),
   ];
-  return { id: randomBytes(32), userHandle, key: privateKey, cose: Buffer.concat(coordinates) };
+  return { id, userHandle, key: privateKey, cose: Buffer.concat(coordinates) };
 }
 
 function attestation(credential: Credential, { challenge }: CreationOptions, fault: Fault): RegistrationResponse {

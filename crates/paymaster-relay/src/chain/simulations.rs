@@ -1,7 +1,7 @@
 //! Limits on simulating factories on the node. A factory is untrusted code and may take any time:
 //! only a few run at once, fewer for each asker, and one that recently took too long is not run
-//! again. Servers have places of their own, and askers that use much of the node's time share a
-//! few, so that they delay nobody else.
+//! again. Servers have places of their own, and askers that use much of the node's time share one,
+//! so that they delay nobody else.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -16,13 +16,15 @@ use tokio::time::{Instant, timeout};
 use crate::clients::Asker;
 
 /// Maximum number of factories that the node runs for us at once.
-const MOST: usize = MOST_OF_STRANGERS + MOST_OF_SERVERS + MOST_OF_SLOW;
+const MOST: usize = MOST_OF_STRANGERS + MOST_OF_SERVERS + MOST_OF_SLOW_STRANGERS + MOST_OF_SLOW_SERVERS;
 /// The part of these for anyone without much recent use.
 const MOST_OF_STRANGERS: usize = 4;
 /// For servers only, without a recent slow call.
 const MOST_OF_SERVERS: usize = 2;
-/// For all other askers.
-const MOST_OF_SLOW: usize = 2;
+/// For all other strangers.
+const MOST_OF_SLOW_STRANGERS: usize = 1;
+/// For all other servers. The node may have been slow, not their factories.
+const MOST_OF_SLOW_SERVERS: usize = 1;
 /// The part of either for the operations of one caller.
 const MOST_OF_ONE: usize = MOST / 4;
 /// How long the time that an asker used counts.
@@ -40,7 +42,8 @@ const TIDY_ABOVE: usize = 1024;
 pub(super) struct Simulations {
     of_strangers: Arc<Semaphore>,
     of_servers: Arc<Semaphore>,
-    of_slow: Arc<Semaphore>,
+    of_slow_strangers: Arc<Semaphore>,
+    of_slow_servers: Arc<Semaphore>,
     /// The time of the node from which on an asker is slow.
     slow_from: Duration,
     askers: Mutex<HashMap<Asker, Weak<Semaphore>>>,
@@ -68,8 +71,8 @@ impl Use {
     }
 }
 
-/// A place. When dropped, the time that it was held is recorded and it is released: a caller that
-/// hangs up has used the node, too.
+/// A place, to be held until the node is done. When dropped, it is released, and the time that it
+/// was held is recorded.
 #[derive(Debug)]
 pub(super) struct Place {
     simulations: Arc<Simulations>,
@@ -103,7 +106,8 @@ impl Simulations {
         Self {
             of_strangers: Arc::new(Semaphore::new(MOST_OF_STRANGERS)),
             of_servers: Arc::new(Semaphore::new(MOST_OF_SERVERS)),
-            of_slow: Arc::new(Semaphore::new(MOST_OF_SLOW)),
+            of_slow_strangers: Arc::new(Semaphore::new(MOST_OF_SLOW_STRANGERS)),
+            of_slow_servers: Arc::new(Semaphore::new(MOST_OF_SLOW_SERVERS)),
             slow_from,
             askers: Mutex::default(),
             recent: Mutex::default(),
@@ -126,10 +130,11 @@ impl Simulations {
     }
 
     async fn place_of_all(&self, asker: &Asker) -> Option<OwnedSemaphorePermit> {
-        let places = match asker {
-            _ if self.is_slow_asker(asker) => &self.of_slow,
-            Asker::Stranger(_) => &self.of_strangers,
-            Asker::Server(_) => match Arc::clone(&self.of_strangers).try_acquire_owned() {
+        let places = match (asker, self.is_slow_asker(asker)) {
+            (Asker::Stranger(_), true) => &self.of_slow_strangers,
+            (Asker::Stranger(_), false) => &self.of_strangers,
+            (Asker::Server(_), true) => &self.of_slow_servers,
+            (Asker::Server(_), false) => match Arc::clone(&self.of_strangers).try_acquire_owned() {
                 Ok(free) => return Some(free),
                 Err(_) => &self.of_servers,
             },
@@ -233,13 +238,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn slow_askers_share_two_places_and_leave_the_others_to_the_rest() {
+    async fn slow_askers_share_a_place_and_leave_the_others_to_the_rest() {
         let simulations = Arc::new(Simulations::new(SLOW_FROM));
-        for number in 0..20 {
-            simulations.note_use(&stranger(number), SLOW_FROM + MOMENT);
+        let servers = || (0..20).map(|number| server(&format!("server {number}")));
+        for asker in (0..20).map(stranger).chain(servers()) {
+            simulations.note_use(&asker, SLOW_FROM + MOMENT);
         }
-        assert_eq!(places(&simulations, (0..20).map(stranger)).await.len(), MOST_OF_SLOW);
+        let _of_strangers = places(&simulations, (0..20).map(stranger)).await;
         assert_eq!(places(&simulations, (20..40).map(stranger)).await.len(), MOST_OF_STRANGERS);
+        assert_eq!(places(&simulations, servers()).await.len(), MOST_OF_SLOW_SERVERS);
     }
 
     #[tokio::test]
@@ -274,7 +281,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_use_of_a_caller_that_hangs_up_counts() {
+    async fn the_time_that_a_place_was_held_counts() {
         let simulations = Arc::new(Simulations::new(MOMENT));
         let place = simulations.place(call(b"slow"), &stranger(1), AT_ONCE).await;
         tokio::time::sleep(2 * MOMENT).await;

@@ -136,6 +136,25 @@ pub fn killed_at_any_write_it_keeps_what_it_acknowledged_and_recovers() {
 }
 
 #[test]
+pub fn a_full_store_refuses_changes_and_everything_else_goes_on() {
+    let (mut world, passkey, _) = World::with_account(SignatureScheme::Raw);
+    let relay = world.relay.clone();
+    let others = [newcomer().address(), relay.address()];
+    let before = world.state();
+    world.device.fill(true);
+    for round in 0..3 {
+        assert_eq!(world.create("bob", &Passkey::numbered(0x42), SignatureScheme::Raw), Err(Status::StorageFailed));
+        assert_eq!(world.authorize(others[0], Permissions::SPONSOR), Err(Status::StorageFailed));
+        assert_eq!(world.revoke(others[1]), Err(Status::StorageFailed));
+        assert!(world.call(&sign(VERSION, "alice", round).approved(&passkey, &relay)).is_ok(), "{round}");
+        assert_eq!(world.state(), before);
+    }
+    world.device.fill(false);
+    world.revoke(others[1]).unwrap();
+    assert!(world.call(&sign(VERSION, "alice", 9).approved(&passkey, &relay)).is_err());
+}
+
+#[test]
 pub fn a_failed_command_takes_effect_once_then_or_when_repeated() {
     for at in 0..2 {
         for fault in [Fault::Before, Fault::After] {
