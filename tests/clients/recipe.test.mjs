@@ -94,6 +94,21 @@ test("a page takes no other account from the KMS than its passkey's", async () =
   }
 });
 
+test("a page takes no account from the KMS whose passkey has its own passkey's id and another key", async () => {
+  const [own, others] = [await docs.createAccount(urls.kms, "alice"), await docs.createAccount(urls.kms, "mallory")];
+  const kms = await lyingKms((path, answer) => {
+    const passkeys = answer.passkeys?.map((passkey) => ({ ...passkey, publicKey: own.publicKey }));
+    return passkeys ? { ...answer, passkeys } : answer;
+  });
+
+  const message = await refusalOf(docs.findAccount(kms.url, new URL(origin).hostname));
+
+  kms.stop();
+  assert.match(message, /somebody else registered this passkey's id as pk_\w{40}/);
+  const found = await docs.findAccount(urls.kms, new URL(origin).hostname);
+  assert.equal(found.accountId, others.accountId);
+});
+
 test("an account that was made with an id of its own is the one that was asked for", async () => {
   const accountId = `alice-${Date.now()}`;
 

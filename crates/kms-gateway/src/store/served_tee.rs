@@ -31,7 +31,8 @@ pub trait ServedTees: Send + Sync {
     /// [`StoreError`].
     async fn remember_tee(&self, tee_id: TeeId, paymaster_signer: Address) -> Result<(), StoreError>;
 
-    /// Forgets the TEE that was served.
+    /// Forgets the TEE that was served, and the permissions to create accounts in it: they were
+    /// given to credentials that anyone could register at the next one.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -2,6 +2,7 @@
 //! came, and so are its answers and errors.
 
 mod call;
+mod sends;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -20,6 +21,8 @@ use serde_json::value::{RawValue, Value};
 use thiserror::Error;
 
 pub(crate) use call::BundlerCall;
+
+use self::sends::Sends;
 
 use crate::catalogue::ChainCatalogue;
 use crate::endpoint::{Endpoint, EndpointError, Place, is_refused_in_http};
@@ -40,8 +43,17 @@ pub struct Bundlers {
     chain_id: u64,
     /// Those of our deployments.
     entry_points: Vec<Address>,
-    endpoints: Vec<Endpoint>,
+    listed: Vec<Arc<Bundler>>,
     metrics: Arc<Metrics>,
+}
+
+/// One of them.
+#[derive(Debug)]
+struct Bundler {
+    endpoint: Endpoint,
+    /// Its position in the settings, from 1.
+    number: usize,
+    sends: Sends,
 }
 
 /// A bundler's error, as it answered it.
@@ -98,29 +110,35 @@ impl Bundlers {
         let Some(listed) = settings.bundlers_of(chain) else { return Ok(None) };
         let (urls, patience) = (listed.urls()?, Duration::from_secs(listed.settings.timeout_seconds));
         let is_only = urls.len() == 1;
-        let endpoint = |(url, number)| {
+        let bundler = |(url, number)| {
             let server = JsonRpc::connecting_within(url, patience / CONNECT).answering_at_most(MAX_ANSWER);
             let server = server.refusing_with(KEY_REFUSED);
             let place = Place::bundler(chain, listed.keys, (!is_only).then_some(number));
-            Endpoint::new(server, place, patience, probe)
+            let endpoint = Endpoint::new(server, place, patience, probe);
+            Arc::new(Bundler { endpoint, number, sends: Sends::default() })
         };
-        let endpoints = urls.into_iter().zip(1..).map(endpoint).collect();
+        let listed = urls.into_iter().zip(1..).map(bundler).collect();
         let (chain_id, entry_points) = (chain.chain_id, catalogue.entry_points());
-        Ok(Some(Self { chain_id, entry_points, endpoints, metrics: Arc::clone(metrics) }))
+        Ok(Some(Self { chain_id, entry_points, listed, metrics: Arc::clone(metrics) }))
     }
 
-    /// Passes a call on to the first bundler that answers.
+    /// Passes a call on to the first bundler that answers. Operations go last to those that left
+    /// several unanswered.
     pub(crate) async fn pass_on(&self, call: &BundlerCall) -> Result<Box<RawValue>, BundlerError> {
         let mut why = Vec::new();
-        for (endpoint, number) in self.endpoints.iter().zip(1..) {
+        let mut listed = self.listed.clone();
+        if call.is_operation {
+            listed.sort_by_cached_key(|bundler| bundler.sends.are_passed_over(Instant::now()));
+        }
+        for bundler in listed {
             let begun = Instant::now();
-            let attempt = ask(endpoint, call).await;
+            let attempt = bundler.ask(call).await;
             let outcome = match &attempt {
                 Ok(Ok(_)) => Asked::Answered,
                 Ok(Err(_)) => Asked::Refused,
                 Err(_) => Asked::Unanswered,
             };
-            self.metrics.bundler(self.chain_id, number, outcome, begun.elapsed());
+            self.metrics.bundler(self.chain_id, bundler.number, outcome, begun.elapsed());
             match attempt {
                 Ok(answer) => return answer.map_err(BundlerError::Refused),
                 Err(Unanswered { detail, may_be_received: true }) if call.is_operation => {
@@ -134,7 +152,7 @@ impl Bundlers {
 
     /// Asks each bundler for its chain and its EntryPoints now.
     pub async fn look(&self) -> Vec<Option<BundlerProblem>> {
-        join_all(self.endpoints.iter().map(|endpoint| self.look_at(endpoint))).await
+        join_all(self.listed.iter().map(|bundler| self.look_at(bundler))).await
     }
 
     /// What keeps calls from being answered: one that is misconfigured, or that none answers.
@@ -146,7 +164,7 @@ impl Bundlers {
         (!problems.is_empty()).then(|| problems.join("; "))
     }
 
-    async fn look_at(&self, endpoint: &Endpoint) -> Option<BundlerProblem> {
+    async fn look_at(&self, Bundler { endpoint, sends, .. }: &Bundler) -> Option<BundlerProblem> {
         let place = endpoint.place();
         let misconfigured = |text| Some(BundlerProblem { is_misconfigured: true, text });
         let served = match asked(endpoint, chain_id(endpoint.provider())).await {
@@ -160,12 +178,38 @@ impl Bundlers {
         let BundlerCall { method, params, .. } = BundlerCall::entry_points();
         let query = endpoint.provider().raw_request::<_, Vec<EthAddress>>(method.into(), params);
         match asked(endpoint, query).await {
-            Ok(supported) if supported.iter().any(|supported| self.entry_points.contains(&(*supported).into())) => None,
+            Ok(supported) if supported.iter().any(|supported| self.entry_points.contains(&(*supported).into())) => {
+                let unanswered = sends.unanswered()?;
+                let text = format!("{} left the last {unanswered} operations unanswered", place.endpoint());
+                Some(BundlerProblem { is_misconfigured: false, text })
+            }
             Ok(_) => {
                 misconfigured(format!("{} supports none of the EntryPoints of relay.deployments", place.endpoint()))
             }
             Err(problem) => Some(problem),
         }
+    }
+}
+
+impl Bundler {
+    async fn ask(&self, call: &BundlerCall) -> Result<Result<Box<RawValue>, BundlerRefusal>, Unanswered> {
+        let attempt = ask(&self.endpoint, call).await;
+        let place = self.endpoint.place();
+        match &attempt {
+            Ok(_) if call.is_operation && self.sends.note_answered() => {
+                tracing::warn!("{} answers operations again", place.endpoint());
+            }
+            Err(Unanswered { may_be_received: true, detail })
+                if call.is_operation && self.sends.note_unanswered(Instant::now()) =>
+            {
+                tracing::warn!(
+                    "{} leaves operations unanswered, and others are asked first: {detail}",
+                    place.endpoint()
+                );
+            }
+            _ => {}
+        }
+        attempt
     }
 }
 

@@ -29,8 +29,6 @@ const MAX_GAS: u64 = 10_000_000;
 const AROUND: u64 = 60_000;
 /// Maximum gas per byte of its data (EIP-7623).
 const EACH_BYTE: u64 = 40;
-/// The fraction of a node's timeout that an asker may use per minute before it counts as slow.
-const SLOW: u32 = 4;
 /// Overhead of `getSenderAddress` around the factory's own data, in bytes.
 const ENVELOPE: u64 = 128;
 
@@ -45,7 +43,7 @@ pub(super) struct Factories {
 
 impl Factories {
     pub(super) fn of(node: Node) -> Self {
-        let simulations = Arc::new(Simulations::new(node.patience() / SLOW));
+        let simulations = Arc::new(Simulations::new(node.patience()));
         Self { node, simulations }
     }
 

@@ -1,7 +1,7 @@
 //! Limits on simulating factories on the node. A factory is untrusted code and may take any time:
 //! only a few run at once, fewer for each asker, and one that recently took too long is not run
-//! again. Servers have places of their own, and askers that use much of the node's time share one,
-//! so that they delay nobody else.
+//! again. Servers have places of their own, and askers that use much of the node's time share a
+//! few, so that they delay nobody else.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -18,15 +18,17 @@ use crate::clients::Asker;
 /// Maximum number of factories that the node runs for us at once.
 const MOST: usize = MOST_OF_STRANGERS + MOST_OF_SERVERS + MOST_OF_SLOW_STRANGERS + MOST_OF_SLOW_SERVERS;
 /// The part of these for anyone without much recent use.
-const MOST_OF_STRANGERS: usize = 4;
+const MOST_OF_STRANGERS: usize = 3;
 /// For servers only, without a recent slow call.
 const MOST_OF_SERVERS: usize = 2;
 /// For all other strangers.
-const MOST_OF_SLOW_STRANGERS: usize = 1;
+const MOST_OF_SLOW_STRANGERS: usize = 2;
 /// For all other servers. The node may have been slow, not their factories.
 const MOST_OF_SLOW_SERVERS: usize = 1;
 /// The part of either for the operations of one caller.
 const MOST_OF_ONE: usize = MOST / 4;
+/// The fraction of a node's timeout above which a call makes its asker slow.
+const SLOW: u32 = 4;
 /// How long the time that an asker used counts.
 const USE_COUNTS_FOR: Duration = Duration::from_secs(60);
 /// How long a call that took too long is not repeated.
@@ -44,8 +46,8 @@ pub(super) struct Simulations {
     of_servers: Arc<Semaphore>,
     of_slow_strangers: Arc<Semaphore>,
     of_slow_servers: Arc<Semaphore>,
-    /// The time of the node from which on an asker is slow.
-    slow_from: Duration,
+    /// How long the node takes for a call at most.
+    patience: Duration,
     askers: Mutex<HashMap<Asker, Weak<Semaphore>>>,
     recent: Mutex<Recent>,
 }
@@ -61,11 +63,15 @@ struct Recent {
 #[derive(Clone, Copy, Debug)]
 struct Use {
     since: Instant,
-    /// All of a stranger's calls; a server's longest, since it asks for many users.
-    time: Duration,
+    longest: Duration,
+    total: Duration,
 }
 
 impl Use {
+    fn none() -> Self {
+        Self { since: Instant::now(), longest: Duration::ZERO, total: Duration::ZERO }
+    }
+
     fn is_recent(&self) -> bool {
         self.since.elapsed() < USE_COUNTS_FOR
     }
@@ -101,14 +107,14 @@ impl SimulatedCall {
 }
 
 impl Simulations {
-    /// With the time of the node per minute from which on an asker is slow.
-    pub(super) fn new(slow_from: Duration) -> Self {
+    /// For a node that is given that long for a call.
+    pub(super) fn new(patience: Duration) -> Self {
         Self {
             of_strangers: Arc::new(Semaphore::new(MOST_OF_STRANGERS)),
             of_servers: Arc::new(Semaphore::new(MOST_OF_SERVERS)),
             of_slow_strangers: Arc::new(Semaphore::new(MOST_OF_SLOW_STRANGERS)),
             of_slow_servers: Arc::new(Semaphore::new(MOST_OF_SLOW_SERVERS)),
-            slow_from,
+            patience,
             askers: Mutex::default(),
             recent: Mutex::default(),
         }
@@ -150,12 +156,9 @@ impl Simulations {
     /// Records the time that a call took at the node.
     fn note_use(&self, asker: &Asker, took: Duration) {
         let mut recent = self.recent();
-        let now = Use { since: Instant::now(), time: took };
-        let used = match (recent.askers.get(asker).filter(|used| used.is_recent()), asker) {
-            (Some(used), Asker::Stranger(_)) => Use { time: used.time.saturating_add(took), ..*used },
-            (Some(used), Asker::Server(_)) if used.time > took => *used,
-            _ => now,
-        };
+        let used = recent.askers.get(asker).filter(|used| used.is_recent()).copied();
+        let Use { since, longest, total } = used.unwrap_or_else(Use::none);
+        let used = Use { since, longest: longest.max(took), total: total.saturating_add(took) };
         note(&mut recent.askers, asker.clone(), used, Use::is_recent);
     }
 
@@ -163,8 +166,12 @@ impl Simulations {
         self.recent().slow_calls.get(&call).is_some_and(|since| now.duration_since(*since) < SLOW_FOR)
     }
 
+    /// Servers ask for many users, so only a single call can make one slow.
     fn is_slow_asker(&self, asker: &Asker) -> bool {
-        self.recent().askers.get(asker).is_some_and(|used| used.is_recent() && used.time > self.slow_from)
+        self.recent().askers.get(asker).is_some_and(|used| {
+            let is_long = matches!(asker, Asker::Stranger(_)) && used.total > self.patience;
+            used.is_recent() && (is_long || used.longest > self.patience / SLOW)
+        })
     }
 
     fn of(&self, asker: &Asker) -> Arc<Semaphore> {
@@ -206,7 +213,7 @@ mod tests {
     use crate::clients::{ApiKeyId, KeyHash};
 
     const AT_ONCE: Duration = Duration::ZERO;
-    const SLOW_FROM: Duration = Duration::from_secs(1);
+    const PATIENCE: Duration = Duration::from_secs(1);
     const MOMENT: Duration = Duration::from_millis(1);
 
     fn stranger(number: u8) -> Asker {
@@ -223,10 +230,10 @@ mod tests {
 
     #[tokio::test]
     async fn one_asker_has_a_quarter_of_the_places_and_others_theirs() {
-        let simulations = Arc::new(Simulations::new(SLOW_FROM));
+        let simulations = Arc::new(Simulations::new(PATIENCE));
         let mut taken = Vec::new();
-        for number in 0..2 {
-            for (count, has_place) in [(0, true), (1, true), (2, false)] {
+        for (number, has_places) in [(0, [true, true, false]), (1, [true, false, false])] {
+            for (count, has_place) in (0..).zip(has_places) {
                 let place = simulations.place(call(&[number, count]), &stranger(number), AT_ONCE).await;
                 assert_eq!(place.is_some(), has_place, "{count} of {number}");
                 taken.extend(place);
@@ -238,11 +245,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn slow_askers_share_a_place_and_leave_the_others_to_the_rest() {
-        let simulations = Arc::new(Simulations::new(SLOW_FROM));
+    async fn slow_askers_share_few_places_and_leave_the_others_to_the_rest() {
+        let simulations = Arc::new(Simulations::new(PATIENCE));
         let servers = || (0..20).map(|number| server(&format!("server {number}")));
         for asker in (0..20).map(stranger).chain(servers()) {
-            simulations.note_use(&asker, SLOW_FROM + MOMENT);
+            simulations.note_use(&asker, PATIENCE / SLOW + MOMENT);
         }
         let _of_strangers = places(&simulations, (0..20).map(stranger)).await;
         assert_eq!(places(&simulations, (20..40).map(stranger)).await.len(), MOST_OF_STRANGERS);
@@ -250,23 +257,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stranger_is_slow_by_all_of_its_calls_and_a_server_by_its_longest() {
-        let simulations = Arc::new(Simulations::new(SLOW_FROM));
-        for (count, is_slow) in [(1, false), (2, false), (3, true)] {
+    async fn a_long_call_makes_its_asker_slow_and_many_short_ones_a_stranger() {
+        let simulations = Arc::new(Simulations::new(PATIENCE));
+        for (count, is_slow) in (1..=5).map(|count| (count, count > SLOW)) {
             for asker in [stranger(1), server("one")] {
-                simulations.note_use(&asker, SLOW_FROM / 2);
+                simulations.note_use(&asker, PATIENCE / SLOW);
                 let is_stranger = matches!(asker, Asker::Stranger(_));
                 assert_eq!(simulations.is_slow_asker(&asker), is_slow && is_stranger, "{asker:?} after {count}");
             }
         }
-        simulations.note_use(&server("one"), SLOW_FROM + MOMENT);
+        simulations.note_use(&server("one"), PATIENCE / SLOW + MOMENT);
         simulations.note_use(&server("one"), MOMENT);
         assert!(simulations.is_slow_asker(&server("one")) && !simulations.is_slow_asker(&server("another")));
     }
 
     #[tokio::test]
     async fn strangers_leave_servers_places_of_their_own() {
-        let simulations = Arc::new(Simulations::new(SLOW_FROM));
+        let simulations = Arc::new(Simulations::new(PATIENCE));
         let _of_strangers = places(&simulations, (0..20).map(stranger)).await;
         let of_servers = places(&simulations, ["one", "another", "one more"].map(server)).await;
         assert_eq!(of_servers.len(), MOST_OF_SERVERS);
@@ -274,7 +281,7 @@ mod tests {
 
     #[tokio::test]
     async fn servers_use_the_places_that_strangers_leave_free() {
-        let simulations = Arc::new(Simulations::new(SLOW_FROM));
+        let simulations = Arc::new(Simulations::new(PATIENCE));
         let servers = (0..20).map(|number| server(&format!("server {number}")));
         let _of_servers = places(&simulations, servers).await;
         assert!(simulations.place(call(b"none is left"), &stranger(1), AT_ONCE).await.is_none());
@@ -282,7 +289,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_time_that_a_place_was_held_counts() {
-        let simulations = Arc::new(Simulations::new(MOMENT));
+        let simulations = Arc::new(Simulations::new(SLOW * MOMENT));
         let place = simulations.place(call(b"slow"), &stranger(1), AT_ONCE).await;
         tokio::time::sleep(2 * MOMENT).await;
         assert!(!simulations.is_slow_asker(&stranger(1)));
@@ -300,7 +307,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_that_took_too_long_is_not_made_again_for_a_moment() {
-        let simulations = Arc::new(Simulations::new(SLOW_FROM));
+        let simulations = Arc::new(Simulations::new(PATIENCE));
         simulations.note_slow(call(b"slow"));
         assert!(simulations.place(call(b"slow"), &stranger(1), AT_ONCE).await.is_none());
         assert!(simulations.place(call(b"other"), &stranger(1), AT_ONCE).await.is_some());
@@ -309,7 +316,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_caller_that_waited_while_the_same_call_took_too_long_does_not_make_it_either() {
-        let simulations = Arc::new(Simulations::new(SLOW_FROM));
+        let simulations = Arc::new(Simulations::new(PATIENCE));
         let (first, _second) = (
             simulations.place(call(b"slow"), &stranger(1), AT_ONCE).await,
             simulations.place(call(b"slow"), &stranger(1), AT_ONCE).await,
@@ -325,7 +332,7 @@ mod tests {
 
     #[test]
     fn however_many_ask_few_are_remembered() {
-        let simulations = Arc::new(Simulations::new(SLOW_FROM));
+        let simulations = Arc::new(Simulations::new(PATIENCE));
         for number in 0..5_000_u32 {
             let address = Client::Address(IpAddr::from(number.to_be_bytes()));
             simulations.of(&Asker::Stranger(address));

@@ -197,12 +197,6 @@ impl RelayKey {
         self.active.read().await.address
     }
 
-    /// The current key's address, and the record that a rotation made it for.
-    pub async fn address_and_record(&self) -> (Address, Option<KeyRecord>) {
-        let active = self.active.read().await;
-        (active.address, active.record)
-    }
-
     /// Age of the key in seconds.
     pub async fn age(&self) -> u64 {
         self.active.read().await.age()
@@ -240,6 +234,11 @@ impl Lease<'_> {
     #[must_use]
     pub fn address(&self) -> Address {
         self.active.address
+    }
+
+    /// The record that a rotation made the key for.
+    pub(crate) fn made_for(&self) -> Option<KeyRecord> {
+        self.active.record
     }
 
     /// Seconds until the key is due for rotation, as one of an unknown age is at once; `None` for

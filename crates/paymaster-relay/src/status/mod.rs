@@ -57,13 +57,19 @@ impl Readiness {
     pub async fn status(&self) -> Vec<Check> {
         let in_full = |error: RelayError| error.in_full();
         let kms_and_chains = async {
+            // Held meanwhile: a rotation in between would look like somebody else's.
+            let key = self.relay_key.lease().await;
             let signers = self.kms.signers().await.map_err(RelayError::from);
+            let (address, made_for) = (key.address(), key.made_for());
+            let open_rotation = self.relay_key.open_rotation();
+            let own = OwnKey { address, made_for, seen: &self.seen_record, open_rotation };
+            drop(key);
             let Self { catalogue, store, kms, .. } = self;
             let looks = self.settlers.iter().map(|settler| Look { settler, catalogue, store, kms, signers: &signers });
             let chains = join_all(looks.map(|look| async move { look.checks().await })).await;
-            (signers, chains)
+            (signers, own, chains)
         };
-        let (store, claims, kms, one_tee, (signers, chains)) = tokio::join!(
+        let (store, claims, kms, one_tee, (signers, own, chains)) = tokio::join!(
             self.store.ready(),
             self.claims.ready(),
             self.kms.ready(),
@@ -71,10 +77,7 @@ impl Readiness {
             kms_and_chains
         );
         let kms = kms.map_err(|error| in_full(error.into()));
-        let (address, made_for) = self.relay_key.address_and_record().await;
         let known = || signers.as_ref().map_err(|_| Missing::TeeUnknown);
-        let open_rotation = self.relay_key.open_rotation();
-        let own = OwnKey { address, made_for, seen: &self.seen_record, open_rotation };
         let relay_key =
             known().and_then(|known| tee::relay_key(known, self.kms.url(), &own, self.catalogue.policies()));
         let ceilings = in_words(known().map(drop)).and_then(|()| tee::ceilings(told(&signers), &self.catalogue));

@@ -15,7 +15,7 @@ use proto::signers::AuthorisedSigner;
 use proto::{Address, Permissions};
 use serde_json::{Value, json};
 
-use crate::support::{ACCOUNT, World, open_key, until};
+use crate::support::{ACCOUNT, Fault, Node, World, open_key, until};
 
 fn key_file(world: &World) -> PathBuf {
     world.dir.path().join("relay-key.json")
@@ -88,6 +88,21 @@ async fn a_key_that_somebody_else_replaces_during_its_own_rotation_is_named_too(
     assert!(world.relay_key.resolve().await.is_err());
     let problem = world.problem("relay_key").await.unwrap();
     assert!(problem.contains(&replaced), "{problem}");
+}
+
+#[tokio::test]
+async fn a_rotation_while_the_status_waits_for_the_chain_is_no_theft() {
+    let mut node = None;
+    let world = World::with(V07, 10u128.pow(18), |settings| node = Some(Node::within(settings))).await;
+    let (node, own) = (node.unwrap(), world.relay_key.address().await);
+    node.fail(Fault::Slow("eth_", Duration::from_secs(5)));
+    let rotation = async {
+        until(async || !node.asked("eth_").is_empty()).await;
+        world.relay_key.rotate().await.unwrap()
+    };
+    let (status, next) = tokio::join!(world.relay.readiness.status(), rotation);
+    let checked = status.iter().find(|check| check.name == "relay_key").unwrap();
+    assert!(checked.problem.is_none() && next != own, "{checked:?}");
 }
 
 fn record_with(world: &World, key: Address) -> AuthorisedSigner {

@@ -33,6 +33,11 @@ impl LastHour {
     }
 }
 
+pub(super) async fn forget(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM creation_permits").execute(connection).await?;
+    Ok(())
+}
+
 /// Whether permission was granted for the account of this credential.
 pub(super) async fn is_given<'e>(executor: impl SqliteExecutor<'e>, credential_id: &[u8]) -> Result<bool, StoreError> {
     let given = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM creation_permits WHERE credential_id = ?1)")

@@ -3,6 +3,7 @@
 use proto::{Address, TeeId};
 use sqlx::{SqliteConnection, SqlitePool};
 
+use super::permits;
 use crate::store::{ServedTeeRow, StoreError};
 use crate::transport::TeeName;
 
@@ -24,8 +25,8 @@ pub(super) async fn remember(
 }
 
 pub(super) async fn forget(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM served_tee").execute(connection).await?;
-    Ok(())
+    sqlx::query("DELETE FROM served_tee").execute(&mut *connection).await?;
+    permits::forget(connection).await
 }
 
 pub(super) async fn read(pool: &SqlitePool) -> Result<Option<ServedTeeRow>, StoreError> {

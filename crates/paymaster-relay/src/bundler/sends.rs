@@ -1,0 +1,84 @@
+//! Operations that a bundler left unanswered. A provider whose backend is down may still answer
+//! cheap queries, so its breaker stays closed.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Unanswered operations in a row after which other bundlers are asked first. One or two may have
+/// been too expensive for it.
+const MOST_UNANSWERED: u32 = 3;
+/// How long others are asked first before it is tried again.
+const PASSED_OVER_FOR: Duration = Duration::from_secs(30);
+
+/// What a bundler left unanswered since its last answer to an operation.
+#[derive(Debug, Default)]
+pub(super) struct Sends(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    unanswered: u32,
+    /// When the last one was left unanswered, or the bundler was tried again.
+    last: Option<Instant>,
+}
+
+impl State {
+    fn is_failing(&self, now: Instant) -> bool {
+        let is_recent = self.last.is_some_and(|last| now.saturating_duration_since(last) < PASSED_OVER_FOR);
+        self.unanswered >= MOST_UNANSWERED && is_recent
+    }
+}
+
+impl Sends {
+    /// How many operations in a row are unanswered, if that was noticed recently.
+    pub(super) fn unanswered(&self) -> Option<u32> {
+        let state = self.state();
+        state.is_failing(Instant::now()).then_some(state.unanswered)
+    }
+
+    /// Whether the next operation goes to other bundlers first. Of those after the time is over,
+    /// one tries it again.
+    pub(super) fn are_passed_over(&self, now: Instant) -> bool {
+        let mut state = self.state();
+        let is_failing = state.is_failing(now);
+        if !is_failing && state.unanswered >= MOST_UNANSWERED {
+            state.last = Some(now);
+        }
+        is_failing
+    }
+
+    /// Returns whether others are asked first from now on, which they were not before.
+    pub(super) fn note_unanswered(&self, now: Instant) -> bool {
+        let mut state = self.state();
+        state.last = Some(now);
+        state.unanswered = state.unanswered.saturating_add(1);
+        state.unanswered == MOST_UNANSWERED
+    }
+
+    /// Returns whether others were asked first until now.
+    pub(super) fn note_answered(&self) -> bool {
+        std::mem::take(&mut *self.state()).unanswered >= MOST_UNANSWERED
+    }
+
+    /// No panic under the lock can leave the state inconsistent.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_three_in_a_row_others_are_asked_first_and_one_tries_again_after_a_while() {
+        let (sends, now) = (Sends::default(), Instant::now());
+        assert!(!sends.note_unanswered(now) && !sends.note_unanswered(now));
+        assert!(!sends.note_answered() && !sends.are_passed_over(now));
+        assert_eq!([(); 3].map(|()| sends.note_unanswered(now)), [false, false, true]);
+        assert_eq!((sends.are_passed_over(now), sends.unanswered()), (true, Some(3)));
+        let later = now + PASSED_OVER_FOR;
+        assert_eq!([(); 2].map(|()| sends.are_passed_over(later)), [false, true]);
+        assert!(!sends.note_unanswered(later) && sends.are_passed_over(later));
+        assert!(sends.note_answered() && !sends.are_passed_over(later));
+    }
+}
