@@ -21,14 +21,14 @@ export async function isMadeWith(publicKey: Hex, { response }: AuthenticationRes
   }
 }
 
-/** r and s of 32 bytes each, which WebCrypto wants, of a signature in DER (RFC 3279, section 2.2.3). */
+/** r and s of 32 bytes each, for WebCrypto, of a DER signature (RFC 3279, section 2.2.3). */
 function plainSignature(der: Uint8Array): Uint8Array<ArrayBuffer> {
   const r = integer(der, 2);
   const s = integer(der, 4 + (der[3] ?? 0));
   return new Uint8Array(concat([r, s]));
 }
 
-/** The integer at that offset; those of P-256 have one byte of length, and may begin with a zero. */
+/** The integer at that offset, whose length is one byte here; it may begin with a zero. */
 function integer(der: Uint8Array, offset: number): Uint8Array {
   const begin = offset + 2;
   return pad(der.slice(begin, begin + (der[offset + 1] ?? 0)).slice(-32), { size: 32 });

@@ -39,7 +39,7 @@ export class SoftwareAuthenticator implements Authenticator {
   readonly #faults: Fault[] = [];
   readonly #milliseconds: number;
   #busy = false;
-  #id: Buffer | undefined;
+  #id: Buffer<ArrayBuffer> | undefined;
 
   /** A user who takes that long for a touch. */
   constructor(milliseconds = 0) {
