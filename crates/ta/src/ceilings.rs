@@ -1,9 +1,9 @@
 //! The bounds set by the admin. They hold regardless of what the host and the relay say.
 
 use proto::command::{Ceilings, Deployment, RelyingParty};
-use proto::limits::{MAX_GAS_FIELD, MAX_RELYING_PARTIES_RECORD};
+use proto::limits::MAX_RELYING_PARTIES_RECORD;
 use proto::paymaster::{MAX_TIMESTAMP, WINDOW_SLACK};
-use proto::{Address, EntryPoint, EntryPointVersion, Status, Terms, UserOperation, frame, worst_case_cost};
+use proto::{Address, EntryPoint, Status, Terms, UserOperation, frame, worst_case_cost};
 
 /// Refuses ceilings that allow nothing or contradict themselves.
 pub(crate) fn validate(ceilings: &Ceilings) -> Result<(), Status> {
@@ -46,7 +46,7 @@ pub(crate) fn check_entry_point(ceilings: &Ceilings, entry_point: &EntryPoint) -
         .ok_or(Status::DeploymentNotAllowed)
 }
 
-/// Refuses a sponsorship outside the ceilings: deployment, terms, window and worst-case cost.
+/// Refuses a sponsorship outside the ceilings: deployment, window and worst-case cost.
 pub(crate) fn check_sponsorship(
     ceilings: &Ceilings,
     entry_point: &EntryPoint,
@@ -58,21 +58,11 @@ pub(crate) fn check_sponsorship(
     if !ceilings.deployments.contains(&deployment) {
         return Err(Status::DeploymentNotAllowed);
     }
-    check_terms(terms, entry_point.version)?;
     check_window(terms, timestamp, ceilings.max_window)?;
     match worst_case_cost(op, entry_point.version, terms) {
         Some(cost) if cost <= ceilings.max_cost => Ok(()),
         _ => Err(Status::CostAboveCeiling),
     }
-}
-
-fn check_terms(terms: &Terms, version: EntryPointVersion) -> Result<(), Status> {
-    let limit = match version {
-        EntryPointVersion::V06 => 0,
-        EntryPointVersion::V07 | EntryPointVersion::V08 | EntryPointVersion::V09 => MAX_GAS_FIELD,
-    };
-    let fits = terms.verification_gas_limit <= limit && terms.post_op_gas_limit <= limit;
-    fits.then_some(()).ok_or(Status::TermsInvalid)
 }
 
 /// There is no clock here, so the window is checked against the timestamp the relay signed. That

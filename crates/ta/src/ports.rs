@@ -172,3 +172,24 @@ impl From<AttestError> for Status {
         Self::AttestationFailed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_record_has_a_name_of_its_own() {
+        let (one, two) = (Hash([1; 32]), Hash([2; 32]));
+        let names = [
+            RecordName::System,
+            RecordName::Account(one),
+            RecordName::Account(two),
+            RecordName::Credential(one),
+            RecordName::Credential(two),
+            RecordName::Room,
+        ];
+        for (index, name) in names.iter().enumerate() {
+            assert!(names[..index].iter().all(|other| other.to_bytes() != name.to_bytes()), "{name:?}");
+        }
+    }
+}

@@ -157,6 +157,17 @@ pub fn a_replay_gives_the_same_bytes_and_writes_nothing() {
 }
 
 #[test]
+pub fn an_approval_by_a_passkey_that_does_not_count_writes_nothing() {
+    let (mut world, passkey, _) = World::with_account(SignatureScheme::Eip191);
+    let relay = world.relay.clone();
+    let writes = world.device.writes();
+    for nonce in 0..2 {
+        world.call(&sponsor(VERSION, "alice", nonce).approved(&passkey, &relay)).unwrap();
+    }
+    assert_eq!(world.device.writes(), writes);
+}
+
+#[test]
 pub fn the_relay_alone_signs_nothing() {
     let (mut world, passkey, _) = World::with_account(SignatureScheme::Eip191);
     let relay = world.relay.clone();
