@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use proto::command::{GetWalletInfo, SignatureScheme, WalletInfo};
 use proto::{Address, EntryPointVersion, Permissions, Status};
-use ta::MonotonicCounter;
 use ta::memory::Fault;
+use ta::{MonotonicCounter, RecordName};
 
 use crate::support::requests::sign;
 use crate::support::{Draft, EthKey, Passkey, World};
@@ -237,4 +237,22 @@ fn an_inconsistent_store_is_not_opened() {
         world.device.plant(name, [&bytes[..], &[0]].concat());
         assert_eq!(world.restart(), Err(Status::StorageCorrupt));
     }
+}
+
+#[test]
+fn a_record_that_names_another_address_for_one_of_its_keys_is_refused() {
+    let mut world = World::ready();
+    let standby = world.prepare_paymaster_key().unwrap();
+    let signer = world.state().provisioned.unwrap().paymaster_signer;
+    let records = world.device.records();
+    let (_, record) = records.iter().find(|(name, _)| *name == RecordName::System).unwrap();
+    for address in [signer, standby] {
+        let at = record.windows(20).position(|window| window == address.0).unwrap();
+        let mut changed = record.clone();
+        changed[at] ^= 1;
+        world.device.plant(RecordName::System, changed);
+        assert_eq!(world.restart(), Err(Status::StorageCorrupt));
+    }
+    world.device.plant(RecordName::System, record.clone());
+    world.restart().unwrap();
 }
