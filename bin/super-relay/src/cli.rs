@@ -35,6 +35,12 @@ enum Command {
     /// Use this only if that TEE is lost: first read "A TEE that lost its state" in
     /// docs/operations.md, and stop the gateway.
     ForgetTee(ForgetTeeArgs),
+    /// Check the audit of a KMS gateway, which may be running.
+    ///
+    /// Fails if a row was changed or removed, and prints the number of rows and the hash of the
+    /// newest: compare them with those that you recorded elsewhere, since rows that were removed
+    /// from the end leave no trace.
+    VerifyAudit(ConfigArgs),
     /// Command a TEE: provision it, authorise and revoke relay keys, set its ceilings.
     ///
     /// Signs the command as the admin and sends it to a KMS gateway. Prints what was signed, and
@@ -158,6 +164,10 @@ impl Cli {
                 let name = args.name();
                 wire::forget_tee(&args.config.load()?, name).await?;
                 print("forgotten: the next start serves whichever TEE it finds");
+                Ok(())
+            }
+            Command::VerifyAudit(args) => {
+                print(&wire::verify_audit(&args.load()?).await?);
                 Ok(())
             }
             Command::Admin(args) => {

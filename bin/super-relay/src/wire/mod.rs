@@ -17,6 +17,7 @@ pub use node::{KmsNode, Node};
 use std::fmt::Display;
 
 use kms_gateway::Gateway;
+use kms_gateway::store::AuditHead;
 use kms_gateway::transport::TeeName;
 
 use crate::config::Config;
@@ -31,6 +32,13 @@ pub fn relay_signer_address(config: &Config) -> Result<String, Error> {
 pub async fn forget_tee(config: &Config, name: TeeName) -> Result<(), Error> {
     let settings = config.for_kms()?;
     Gateway::forget_tee(&settings.data_dir, name).await.map_err(start_error("forget-tee"))
+}
+
+/// Checks the audit of the configured gateway.
+pub async fn verify_audit(config: &Config) -> Result<String, Error> {
+    let AuditHead { rows, hash } =
+        Gateway::verify_audit(&config.for_kms()?.data_dir).await.map_err(|error| Error::Answer(error.to_string()))?;
+    Ok(format!("{rows} rows, head {hash}"))
 }
 
 /// Names the part that could not be started.

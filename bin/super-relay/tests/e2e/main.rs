@@ -38,4 +38,5 @@ mod sponsorship;
 mod status;
 mod stopping;
 mod v09;
+mod verify_audit;
 mod websocket;

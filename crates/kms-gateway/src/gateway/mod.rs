@@ -24,6 +24,7 @@ mod replies;
 mod rotations;
 mod strangers;
 mod unknown;
+mod verify_audit;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -52,7 +53,7 @@ use crate::clock::Clock;
 use crate::factory::AccountFactory;
 use crate::metrics::Metrics;
 use crate::settings::{InvalidSettings, Settings};
-use crate::store::{AuditError, AuditHead, SqliteStore, Store, StoreError};
+use crate::store::{AuditHead, SqliteStore, Store, StoreError};
 use crate::tee::Tee;
 use crate::transport::{QueueStats, TeeTransport};
 use account_count::AccountCount;
@@ -332,14 +333,6 @@ impl Gateway {
             audit: self.inner.store.audit_head().await?,
             queue: self.queue_stats(),
         })
-    }
-
-    /// Reads the whole audit and checks that every row follows from the previous one.
-    ///
-    /// # Errors
-    /// The first row that does not.
-    pub async fn verify_audit_chain(&self) -> Result<AuditHead, AuditError> {
-        self.inner.store.verify_audit_chain().await
     }
 
     /// The proxies trusted to name a request's client.

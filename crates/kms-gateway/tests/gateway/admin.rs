@@ -144,7 +144,7 @@ async fn a_command_whose_row_failed_gets_it_when_sent_again() {
     let kms = Kms::start().await;
     let key = RelayKey::random();
     kms.authorize(&key, &["sponsor"]).await.ok();
-    let rows = kms.gateway.verify_audit_chain().await.unwrap().rows;
+    let rows = kms.verify_audit().await.unwrap().rows;
     let again = kms.authorization(&key, &["sponsor"]).await;
     let database = kms.database().await;
     refuse_audit_rows(&database).await;
@@ -153,7 +153,7 @@ async fn a_command_whose_row_failed_gets_it_when_sent_again() {
     for _ in 0..2 {
         kms.post("/admin/authorize-signer", &again).await.refused(409, "signer_already_authorised");
     }
-    assert_eq!(kms.gateway.verify_audit_chain().await.unwrap().rows, rows + 1);
+    assert_eq!(kms.verify_audit().await.unwrap().rows, rows + 1);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ type AdminRow = (String, String, String, i64, i64);
 impl Kms {
     /// The rows about admin commands, skipping this many.
     async fn admin_rows(&self, skipped: usize) -> Vec<AdminRow> {
-        self.gateway.verify_audit_chain().await.unwrap();
+        self.verify_audit().await.unwrap();
         let query = "SELECT action, decision, reason, counter_from, counter_to FROM audit
                      WHERE counter_to IS NOT NULL ORDER BY seq";
         let rows = sqlx::query(query).fetch_all(&self.database().await).await.unwrap();

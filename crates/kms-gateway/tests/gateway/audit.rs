@@ -68,7 +68,7 @@ async fn every_decision_has_a_row_with_its_reason() {
 async fn public_requests_are_counted_and_fill_no_audit() {
     let kms = Kms::start().await;
     let mut request = kms.honest_request().await;
-    let before = kms.gateway.verify_audit_chain().await.unwrap();
+    let before = kms.verify_audit().await.unwrap();
     request.approve_as_relay(&RelayKey::random());
     kms.sponsor(&request).await.refused(403, "signer_not_authorised");
     request.relay_signature.s = [0; 32];
@@ -79,7 +79,7 @@ async fn public_requests_are_counted_and_fill_no_audit() {
     kms.create(json!({ "registrationId": "00000000-0000-4000-8000-000000000000" }))
         .await
         .refused(404, "registration_unknown");
-    assert_eq!(kms.gateway.verify_audit_chain().await.unwrap(), before);
+    assert_eq!(kms.verify_audit().await.unwrap(), before);
     for (action, reason) in [
         ("sponsor", "signer_not_authorised"),
         ("sponsor", "relay_signature_invalid"),
@@ -96,7 +96,7 @@ async fn an_untouched_audit_verifies_and_returns_its_head() {
     let kms = Kms::start().await;
     let request = kms.honest_request().await;
     kms.sponsor(&request).await.ok();
-    let head = kms.gateway.verify_audit_chain().await.unwrap();
+    let head = kms.verify_audit().await.unwrap();
     assert_eq!(head.rows, 4);
     let stats = kms.get("/stats").await.ok();
     assert_eq!(stats["audit"]["head"], head.hash.to_string());
@@ -130,7 +130,7 @@ async fn any_change_of_a_row_breaks_the_chain_at_that_row() {
             sqlx::query(AssertSqlSafe(format!("DROP TRIGGER {trigger}"))).execute(&database).await.unwrap();
         }
         sqlx::query(AssertSqlSafe(change)).execute(&database).await.unwrap();
-        match kms.gateway.verify_audit_chain().await {
+        match kms.verify_audit().await {
             Err(AuditError::Broken { seq }) => assert_eq!(seq, broken_at, "{change}"),
             other => panic!("{change}: {other:?}"),
         }
@@ -147,12 +147,12 @@ async fn concurrent_decisions_form_one_chain() {
         request.approve_as_relay(&kms.relay);
         requests.push(request.over_http(&kms));
     }
-    let before = kms.gateway.verify_audit_chain().await.unwrap().rows;
+    let before = kms.verify_audit().await.unwrap().rows;
     let sent: Vec<_> = requests.into_iter().map(|request| tokio::spawn(request.send())).collect();
     for answer in sent {
         assert_eq!(answer.await.unwrap().unwrap().status(), 200);
     }
-    let after = kms.gateway.verify_audit_chain().await.unwrap().rows;
+    let after = kms.verify_audit().await.unwrap().rows;
     assert_eq!(after - before, 24);
 }
 

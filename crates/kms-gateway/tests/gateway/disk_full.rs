@@ -103,5 +103,5 @@ async fn the_gateway_on_a_small_disk() {
         .await
         .unwrap();
     assert_eq!(sponsored, signed + 1);
-    kms.gateway.verify_audit_chain().await.unwrap();
+    kms.verify_audit().await.unwrap();
 }

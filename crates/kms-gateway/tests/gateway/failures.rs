@@ -79,14 +79,14 @@ async fn a_decision_is_recorded_even_if_its_client_hangs_up() {
     let request = kms.honest_request().await;
     kms.sponsor(&request).await.ok();
     let request = request.next(&kms.relay);
-    let before = kms.gateway.verify_audit_chain().await.unwrap().rows;
+    let before = kms.verify_audit().await.unwrap().rows;
     gate.shut();
     let client = tokio::spawn(request.over_http(&kms).send());
     queue_depth(&kms, 1).await;
     client.abort();
     assert!(client.await.unwrap_err().is_cancelled());
     gate.open();
-    until(async || kms.gateway.verify_audit_chain().await.unwrap().rows == before + 1).await;
+    until(async || kms.verify_audit().await.unwrap().rows == before + 1).await;
 }
 
 #[tokio::test]
@@ -266,5 +266,5 @@ async fn nothing_is_allowed_while_the_database_accepts_no_write() {
     sqlx::query("ROLLBACK").execute(&mut *holder).await.unwrap();
     // Its nonce was never claimed, so the same request is valid now.
     kms.sponsor(&request).await.ok();
-    kms.gateway.verify_audit_chain().await.unwrap();
+    kms.verify_audit().await.unwrap();
 }

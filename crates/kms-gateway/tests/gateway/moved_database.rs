@@ -32,5 +32,5 @@ async fn nothing_is_signed_or_created_while_the_database_file_is_missing_or_repl
     kms.sponsor(&request).await.ok();
     kms.post("/kms/create-deterministic-account", &create).await.ok();
     assert_eq!(calls(), before.map(|count| count + 1));
-    kms.gateway.verify_audit_chain().await.unwrap();
+    kms.verify_audit().await.unwrap();
 }

@@ -70,7 +70,7 @@ fn sign(key: &RelayKey, invitation: Invitation) -> SignedInvitation {
 #[tokio::test]
 async fn without_key_or_invitation_no_account_is_created_and_the_tee_is_not_called() {
     let kms = start(authorised).await;
-    let before = kms.gateway.verify_audit_chain().await.unwrap();
+    let before = kms.verify_audit().await.unwrap();
     let (_, registration_id) = kms.registered().await;
     let error = kms.create(json!({ "registrationId": registration_id })).await.refused(401, "creation_unauthorised");
     assert!(error["message"].as_str().unwrap().contains("pm_createAccountInvitation"), "{error}");
@@ -83,7 +83,7 @@ async fn without_key_or_invitation_no_account_is_created_and_the_tee_is_not_call
         kms.create_with(empty).await.refused(401, "creation_unauthorised");
     }
     kms.create_with(("authorization", "Basic a2V5")).await.refused(400, "invalid_field");
-    assert_eq!(kms.gateway.verify_audit_chain().await.unwrap(), before);
+    assert_eq!(kms.verify_audit().await.unwrap(), before);
     assert_eq!(kms.get("/stats").await.ok()["accounts"], 0);
 }
 
@@ -189,7 +189,7 @@ async fn repeated_creations_add_no_rows_and_cost_the_tee_nothing() {
     let invitation = kms.invitation(&kms.relay, 1).await;
     let (mut passkey, first) = kms.registered().await;
     let account = kms.create_invited(&first, &invitation).await.ok();
-    let rows = kms.gateway.verify_audit_chain().await.unwrap();
+    let rows = kms.verify_audit().await.unwrap();
     let calls = kms.calls_of("CreateHybridAccount");
     for id in ["bob", "carol", "dave"] {
         let again = kms.registered_again(&mut passkey).await;
@@ -197,7 +197,7 @@ async fn repeated_creations_add_no_rows_and_cost_the_tee_nothing() {
         kms.create(body).await.refused(409, "credential_conflict");
         assert_eq!(kms.create_invited(&again, &invitation).await.ok(), account);
     }
-    assert_eq!(kms.gateway.verify_audit_chain().await.unwrap(), rows);
+    assert_eq!(kms.verify_audit().await.unwrap(), rows);
     assert_eq!(kms.calls_of("CreateHybridAccount"), calls);
 }
 

@@ -59,7 +59,7 @@ async fn refusals_of_a_relay_key_are_rate_limited_and_the_next_row_counts_the_su
     kms.sponsor(&request).await.ok();
     let rows = kms.sponsorships_of(&stolen).await;
     assert_eq!(rows[101..], [("allowed".to_owned(), Some(1))]);
-    kms.gateway.verify_audit_chain().await.unwrap();
+    kms.verify_audit().await.unwrap();
 }
 
 #[tokio::test]
@@ -75,13 +75,13 @@ async fn a_flood_by_one_relay_key_suppresses_no_row_of_another_or_of_the_admin()
     kms.refused_without_passkey(&mut request, &honest, BURST).await;
     assert_eq!(kms.sponsorships_of(&honest).await.len(), usize::try_from(BURST).unwrap());
 
-    let before = kms.gateway.verify_audit_chain().await.unwrap().rows;
+    let before = kms.verify_audit().await.unwrap().rows;
     kms.authorize(&honest, &["sponsor"]).await.refused(409, "signer_already_authorised");
     kms.revoke(&stolen).await.ok();
-    assert_eq!(kms.gateway.verify_audit_chain().await.unwrap().rows, before + 2);
+    assert_eq!(kms.verify_audit().await.unwrap().rows, before + 2);
     request.approve_as_relay(&stolen);
     kms.sponsor(&request).await.refused(403, "signer_not_authorised");
-    assert_eq!(kms.gateway.verify_audit_chain().await.unwrap().rows, before + 2);
+    assert_eq!(kms.verify_audit().await.unwrap().rows, before + 2);
 }
 
 #[tokio::test]

@@ -17,12 +17,12 @@ async fn accounts_signers_nonces_and_audit_survive_a_restart() {
     let before = kms.sponsor(&request).await.ok();
     let account = kms.get(&format!("/kms/accounts/{}", request.account_id)).await.ok();
     let signers = kms.get("/admin/signers").await.ok();
-    let head = kms.gateway.verify_audit_chain().await.unwrap();
+    let head = kms.verify_audit().await.unwrap();
 
     let kms = kms.restart().await;
     assert_eq!(kms.get(&format!("/kms/accounts/{}", request.account_id)).await.ok(), account);
     assert_eq!(kms.get("/admin/signers").await.ok(), signers);
-    assert_eq!(kms.gateway.verify_audit_chain().await.unwrap(), head);
+    assert_eq!(kms.verify_audit().await.unwrap(), head);
     kms.sponsor(&request).await.refused(401, "nonce_replayed");
     let again = kms.sponsor(&request.next(&kms.relay)).await.ok();
     assert_eq!(again, before);

@@ -43,7 +43,7 @@ async fn a_record_is_rotated_once_per_interval_by_its_own_key_and_any_time_by_th
     kms.authorize(&other, &["rotate"]).await.ok();
     kms.rotate(&kms.relay, &first).await.unwrap();
 
-    let before = kms.gateway.verify_audit_chain().await.unwrap();
+    let before = kms.verify_audit().await.unwrap();
     let rotation = kms.rotation(&first, &second).await;
     for _ in 0..20 {
         let url = format!("{}/admin/rotate-signer", kms.url);
@@ -53,7 +53,7 @@ async fn a_record_is_rotated_once_per_interval_by_its_own_key_and_any_time_by_th
         assert_eq!(body["error"]["code"], "rotation_too_soon");
         assert_eq!(body["error"]["retryable"], true);
     }
-    assert_eq!(kms.gateway.verify_audit_chain().await.unwrap(), before, "a refusal costs no write");
+    assert_eq!(kms.verify_audit().await.unwrap(), before, "a refusal costs no write");
     assert!(kms.rotate(&other, &RelayKey::random()).await.is_ok(), "each record has its own interval");
 
     let mut by_admin = kms.next_rotation(&first, &second).await;
@@ -78,7 +78,7 @@ async fn a_revocation_waits_for_at_most_one_rotation() {
     let (tee_id, counter) = (kms.tee_id().await, kms.counter().await + 1);
     let mut revoke = RevokeSigner { tee_id, record, authorised_as, counter, signature: UNSIGNED };
     revoke.signature = kms.admin.sign(&revoke);
-    let before = kms.gateway.verify_audit_chain().await.unwrap().rows;
+    let before = kms.verify_audit().await.unwrap().rows;
     // From here on the gateway calls the TEE only for the commands.
     let forged = RevokeSigner { signature: UNSIGNED, ..revoke };
     assert!(kms.gateway.administer(forged, &Caller::internal("test")).await.is_err());
@@ -133,10 +133,10 @@ async fn a_gateway_learns_of_commands_sent_by_others() {
         kms.calls_of("VerifySecurityState") > before
     })
     .await;
-    let rows = kms.gateway.verify_audit_chain().await.unwrap().rows;
+    let rows = kms.verify_audit().await.unwrap().rows;
     let refused = kms.gateway.administer(late, &Caller::internal("test")).await.unwrap_err();
     assert_eq!(refused.reason(), Status::CounterMismatch.into());
-    assert_eq!(kms.gateway.verify_audit_chain().await.unwrap().rows, rows, "the TEE was asked for it");
+    assert_eq!(kms.verify_audit().await.unwrap().rows, rows, "the TEE was asked for it");
 }
 
 #[tokio::test]

@@ -93,6 +93,18 @@ impl SqliteStore {
         Ok(Self { readers, writer, remembered, lock })
     }
 
+    /// Checks the audit in a database that a gateway may be writing to, without changing anything.
+    ///
+    /// # Errors
+    /// [`AuditError`].
+    pub(crate) async fn verify_audit_of(path: &Path) -> Result<AuditHead, AuditError> {
+        let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY_TIMEOUT);
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(StoreError::from)?;
+        let head = audit::verify(&pool).await;
+        pool.close().await;
+        head
+    }
+
     /// Checks that a file can be opened, written and migrated, without changing anything; returns
     /// the number of pending migrations. `None` if there is no such file, and one can be created.
     ///

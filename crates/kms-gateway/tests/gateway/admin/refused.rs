@@ -68,7 +68,7 @@ async fn forged_and_old_commands_are_refused_without_waiting_a_tee_call_or_a_row
     kms.post("/admin/authorize-signer", &once).await.ok();
     let forged = forged(&kms).await;
     kms.post("/admin/authorize-signer", &once).await.refused(409, "counter_mismatch");
-    let before = kms.gateway.verify_audit_chain().await.unwrap();
+    let before = kms.verify_audit().await.unwrap();
 
     // A command of the admin is in progress, and the TEE does not answer.
     let real = kms.revocation(&key).await;
@@ -85,7 +85,7 @@ async fn forged_and_old_commands_are_refused_without_waiting_a_tee_call_or_a_row
     assert!(!under_way.is_finished());
     gate.open();
     assert_eq!(under_way.await.unwrap().unwrap().status(), 200);
-    let after = kms.gateway.verify_audit_chain().await.unwrap();
+    let after = kms.verify_audit().await.unwrap();
     assert_eq!(after.rows, before.rows + 1);
     assert!(kms.decided("authorize_signer", "admin_signature_invalid") >= 20.0);
 }
@@ -99,13 +99,13 @@ async fn a_rotation_that_the_tee_would_always_refuse_is_refused_immediately_with
         (kms.rotation_number(1_000_000, &kms.relay, &next).await, "counter_mismatch"),
         (kms.rotation(&kms.relay, &other).await, "signer_already_authorised"),
     ];
-    let before = kms.gateway.verify_audit_chain().await.unwrap();
+    let before = kms.verify_audit().await.unwrap();
     for _ in 0..20 {
         for (rotation, code) in &never {
             kms.post("/admin/rotate-signer", rotation).await.refused(409, code);
         }
     }
-    assert_eq!(kms.gateway.verify_audit_chain().await.unwrap(), before);
+    assert_eq!(kms.verify_audit().await.unwrap(), before);
     kms.post("/admin/rotate-signer", &kms.rotation(&kms.relay, &next).await).await.ok();
 }
 
@@ -114,8 +114,8 @@ async fn a_command_without_effect_costs_no_tee_call_and_has_one_row() {
     let kms = Kms::start().await;
     let key = RelayKey::random();
     kms.authorize(&key, &["sponsor"]).await.ok();
-    let (rows, calls) = (kms.gateway.verify_audit_chain().await.unwrap().rows, kms.calls_of("AuthorizeSigner"));
-    let rows_since = async || kms.gateway.verify_audit_chain().await.unwrap().rows - rows;
+    let (rows, calls) = (kms.verify_audit().await.unwrap().rows, kms.calls_of("AuthorizeSigner"));
+    let rows_since = async || kms.verify_audit().await.unwrap().rows - rows;
     let again = kms.authorization(&key, &["sponsor"]).await;
     for _ in 0..20 {
         kms.post("/admin/authorize-signer", &again).await.refused(409, "signer_already_authorised");
@@ -150,11 +150,11 @@ async fn a_command_signed_ahead_gets_no_row_until_its_counter_is_next() {
     let kms = Kms::start().await;
     let counter = kms.counter().await;
     let ahead = kms.authorization_for(counter + 2, &RelayKey::random(), &["sponsor"]).await;
-    let before = kms.gateway.verify_audit_chain().await.unwrap();
+    let before = kms.verify_audit().await.unwrap();
     for _ in 0..20 {
         kms.post("/admin/authorize-signer", &ahead).await.refused(409, "counter_mismatch");
     }
-    assert_eq!(kms.gateway.verify_audit_chain().await.unwrap(), before);
+    assert_eq!(kms.verify_audit().await.unwrap(), before);
     kms.authorize(&RelayKey::random(), &["sponsor"]).await.ok();
     kms.post("/admin/authorize-signer", &ahead).await.ok();
 }
@@ -165,7 +165,7 @@ async fn a_flood_of_forged_commands_does_not_delay_a_revocation() {
     let forged = forged(&kms).await;
     let key = RelayKey::random();
     kms.authorize(&key, &["sponsor"]).await.ok();
-    let before = kms.gateway.verify_audit_chain().await.unwrap();
+    let before = kms.verify_audit().await.unwrap();
     let flood: Vec<_> = (0..300)
         .map(|number| {
             let (route, body, ..) = &forged[number % forged.len()];
@@ -177,7 +177,7 @@ async fn a_flood_of_forged_commands_does_not_delay_a_revocation() {
         let status = answer.await.unwrap().unwrap().status();
         assert!([403, 409].contains(&status.as_u16()), "{status}");
     }
-    assert_eq!(kms.gateway.verify_audit_chain().await.unwrap().rows, before.rows + 1);
+    assert_eq!(kms.verify_audit().await.unwrap().rows, before.rows + 1);
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use kms_gateway::bootstrap::{Wanted, bootstrap};
 use kms_gateway::clock::Clock;
 use kms_gateway::factory::AccountFactory;
 use kms_gateway::protection::RequiredProtection;
+use kms_gateway::store::{AuditError, AuditHead};
 use kms_gateway::transport::{TeeKind, TeeTransport};
 use kms_gateway::{Gateway, Settings};
 use proto::bytes::BoundedList;
@@ -153,6 +154,10 @@ pub fn simulator(folder: &Path) -> Arc<dyn TeeTransport> {
 }
 
 impl Kms {
+    pub async fn verify_audit(&self) -> Result<AuditHead, AuditError> {
+        Gateway::verify_audit(self.folder.path()).await
+    }
+
     /// A new gateway with a new simulator.
     pub async fn start() -> Self {
         Self::start_in(Arc::new(TempDir::new().unwrap()), RelayKey::random(), AdminKey::new(&keys::secret()).unwrap())
