@@ -31,6 +31,6 @@ export async function findTeeAccount(parameters: FindTeeAccountParameters): Prom
   const account = answeredAccount(found, found.objects("passkeys"), { accountId, credentialId: touch.id });
   // Anyone can register a credential id that they have seen, with a key of their own.
   const { publicKey } = account.passkeys.find(({ credentialId }) => credentialId === touch.id) ?? {};
-  if (publicKey !== undefined && (await isMadeWith(publicKey, touch))) return account;
+  if (publicKey !== undefined && isMadeWith(publicKey, touch)) return account;
   throw mismatch(accountId);
 }
