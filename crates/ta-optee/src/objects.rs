@@ -36,16 +36,6 @@ pub(crate) fn write(id: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
         .map_err(|error| failure(error.kind()))
 }
 
-/// Removes an object if it exists.
-pub(crate) fn remove(id: &[u8]) -> Result<(), StoreError> {
-    let flags = DataFlag::ACCESS_WRITE_META;
-    match PersistentObject::open(ObjectStorageConstants::Private, id, flags) {
-        Ok(object) => object.close_and_delete().map_err(|error| failure(error.kind())),
-        Err(error) if error.kind() == ErrorKind::ItemNotFound => Ok(()),
-        Err(error) => Err(failure(error.kind())),
-    }
-}
-
 fn failure(kind: ErrorKind) -> StoreError {
     match kind {
         ErrorKind::CorruptObject | ErrorKind::CorruptObject2 => StoreError::Corrupt,

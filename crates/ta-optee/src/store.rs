@@ -22,8 +22,4 @@ impl SecureStore for ObjectStore {
     fn write(&mut self, name: &RecordName, value: &[u8]) -> Result<(), StoreError> {
         objects::write(&name.to_bytes(), value)
     }
-
-    fn remove(&mut self, name: &RecordName) -> Result<(), StoreError> {
-        objects::remove(&name.to_bytes())
-    }
 }

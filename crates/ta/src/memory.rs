@@ -173,15 +173,6 @@ impl SecureStore for MemoryStore {
             state.records.insert(*name, bytes);
         })
     }
-
-    fn remove(&mut self, name: &RecordName) -> Result<(), StoreError> {
-        if *name == RecordName::Room {
-            return Ok(());
-        }
-        self.0.write(|state, _| {
-            state.records.remove(name);
-        })
-    }
 }
 
 impl MonotonicCounter for MemoryCounter {

@@ -18,7 +18,7 @@ pub enum RecordName {
     Account(Hash),
     /// Which account a passkey belongs to: keccak256 of the credential id.
     Credential(Hash),
-    /// Nothing: written and removed to learn whether the store has room.
+    /// Nothing: written and emptied to learn whether the store has room.
     Room,
 }
 
@@ -50,9 +50,6 @@ pub trait SecureStore {
     /// Replaces the record atomically, and durably once this returns. After an error either the old
     /// or the new record may be there.
     fn write(&mut self, name: &RecordName, value: &[u8]) -> Result<(), StoreError>;
-
-    /// Removes the record if it exists, durably once this returns.
-    fn remove(&mut self, name: &RecordName) -> Result<(), StoreError>;
 }
 
 /// Why a record is not available.

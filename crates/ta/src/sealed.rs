@@ -81,13 +81,13 @@ fn encode<T: Layouts>(name: &RecordName, record: &T) -> Result<Zeroizing<Vec<u8>
     Ok(frame::encode_record(&(LAYOUT, *name, record))?.into())
 }
 
-/// Writes and removes that many bytes under a name of their own.
+/// Writes that many bytes under a name of their own, and empties the record again.
 ///
 /// # Errors
-/// `StorageFailed`: there is no room for them. No record has changed.
+/// `StorageFailed`: there is no room for them. No other record has changed.
 pub(crate) fn check_room(store: &mut impl SecureStore, length: usize) -> Result<(), Status> {
     store.write(&RecordName::Room, &vec![0; length])?;
-    Ok(store.remove(&RecordName::Room)?)
+    Ok(store.write(&RecordName::Room, &[])?)
 }
 
 fn decode<T: DeserializeOwned>(bytes: &[u8], name: &RecordName) -> Result<T, Status> {

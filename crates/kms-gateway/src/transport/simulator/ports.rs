@@ -28,14 +28,6 @@ impl SecureStore for SealedStore {
             StoreError::Failed
         })
     }
-
-    fn remove(&mut self, name: &RecordName) -> Result<(), StoreError> {
-        let removed = self.0.borrow_mut().remove(&name.to_bytes());
-        removed.map_err(|error| {
-            tracing::error!(%error, "the simulator could not remove a record");
-            StoreError::Failed
-        })
-    }
 }
 
 pub(super) struct SealedCounter(Rc<RefCell<SealedFile>>);

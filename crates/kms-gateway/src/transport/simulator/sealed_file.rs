@@ -100,15 +100,13 @@ impl SealedFile {
     /// # Errors
     /// [`SealedFileError::Io`], for example on a full disk; [`SealedFileError::NoRandomness`].
     pub fn write(&mut self, name: &[u8], value: &[u8]) -> Result<(), SealedFileError> {
-        self.put(name, Some(Zeroizing::new(value.to_vec())))
-    }
-
-    /// Removes a record if it exists. Durable when it returns; unchanged if it fails.
-    ///
-    /// # Errors
-    /// Those of [`Self::write`].
-    pub fn remove(&mut self, name: &[u8]) -> Result<(), SealedFileError> {
-        self.put(name, None)
+        let before = self.records.insert(name.to_vec(), Zeroizing::new(value.to_vec()));
+        self.persist().inspect_err(|_| {
+            match before {
+                Some(before) => self.records.insert(name.to_vec(), before),
+                None => self.records.remove(name),
+            };
+        })
     }
 
     /// The counter, initially 0.
@@ -127,20 +125,6 @@ impl SealedFile {
         self.counter = before.checked_add(1).ok_or(SealedFileError::CounterExhausted)?;
         self.persist().inspect_err(|_| self.counter = before)?;
         Ok(self.counter)
-    }
-
-    fn put(&mut self, name: &[u8], value: Option<Zeroizing<Vec<u8>>>) -> Result<(), SealedFileError> {
-        let before = self.set(name, value);
-        self.persist().inspect_err(|_| {
-            self.set(name, before);
-        })
-    }
-
-    fn set(&mut self, name: &[u8], value: Option<Zeroizing<Vec<u8>>>) -> Option<Zeroizing<Vec<u8>>> {
-        match value {
-            Some(value) => self.records.insert(name.to_vec(), value),
-            None => self.records.remove(name),
-        }
     }
 
     fn persist(&self) -> Result<(), SealedFileError> {
