@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::keystore::Keystore;
 use super::{ActiveKey, KeyRecord, OpenRotation, RelayKey, RelayKeyError};
-use crate::kms::KmsError;
+use crate::kms::{KmsError, KmsSigners};
 use crate::outage::{Outage, rounds};
 
 const LOOK: Duration = Duration::from_secs(5);
@@ -31,16 +31,35 @@ impl RelayKey {
     /// KMS accepted the new one, which the next start or [`Self::resolve`] repairs.
     pub async fn rotate(&self) -> Result<Address, RelayKeyError> {
         let _rotating = self.rotating.lock().await;
-        self.settle_next().await?;
-        let signers = self.kms.signers().await.map_err(RelayKeyError::NotAccepted)?;
-        let current = self.address().await;
-        let record = signers.record_of(current).ok_or_else(|| RelayKeyError::NotAccepted(not_authorised()))?;
-        let of = KeyRecord { tee_id: signers.tee_id, record: record.record };
+        let record = match self.settle_next().await? {
+            Some(open) => return self.offer(open, true).await,
+            None => self.record().await?,
+        };
+        let of = record.key_record();
         let next = ActiveKey::new(self.off_the_runtime(move |keystore| keystore.create_next(of)).await?);
+        self.offer(Offer { record, next }, false).await
+    }
 
+    /// Asks the KMS how an interrupted rotation ended, and completes it. Otherwise does nothing.
+    ///
+    /// # Errors
+    /// [`RelayKeyError::Unresolved`] while the KMS does not answer, or authorises neither key;
+    /// [`RelayKeyError::NotAccepted`].
+    pub async fn resolve(&self) -> Result<(), RelayKeyError> {
+        let _rotating = self.rotating.lock().await;
+        match self.settle_next().await? {
+            Some(open) => self.offer(open, true).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Asks the KMS to put the next key in place of the current one. After an answer that was lost,
+    /// it is the same key again: the earlier command may still arrive, since it has no time limit,
+    /// and then this is the key that it puts in place.
+    async fn offer(&self, Offer { record, next }: Offer, is_repeated: bool) -> Result<Address, RelayKeyError> {
         let mut active = self.active.write().await;
         self.note_rotation(Some(OpenRotation::To(next.address)));
-        let command = proof(&active, &next, signers.tee_id, record);
+        let command = proof(&active, &next, &record);
         match self.kms.rotate_signer(&command).await {
             Ok(()) => {
                 self.keystore.promote_next()?;
@@ -48,31 +67,26 @@ impl RelayKey {
                 *active = next;
                 Ok(active.address)
             }
-            // It may still be accepted: the next key stays on disk until the KMS answers.
             Err(error @ KmsError::Unavailable { .. }) => Err(RelayKeyError::Unresolved(error)),
+            Err(error) if is_repeated => Err(RelayKeyError::NotAccepted(error)),
             Err(error) => {
                 drop(active);
-                self.settle_next().await?;
+                // The only command that names this key, so none will put it in place.
+                if self.settle_next().await?.is_some() {
+                    self.keystore.remove_next()?;
+                    self.note_rotation(None);
+                }
                 Err(RelayKeyError::NotAccepted(error))
             }
         }
     }
 
-    /// Asks the KMS how an interrupted rotation ended, and continues from there. Otherwise does
-    /// nothing.
-    ///
-    /// # Errors
-    /// [`RelayKeyError::Unresolved`] while the KMS does not answer, or authorises neither key.
-    pub async fn resolve(&self) -> Result<(), RelayKeyError> {
-        let _rotating = self.rotating.lock().await;
-        self.settle_next().await
-    }
-
-    /// To be called while no other rotation is under way.
-    async fn settle_next(&self) -> Result<(), RelayKeyError> {
+    /// To be called while no other rotation is under way. Returns the rotation that is still open:
+    /// the next key was made for the record that the current one is in.
+    async fn settle_next(&self) -> Result<Option<Offer>, RelayKeyError> {
         let Some(file) = self.off_the_runtime(Keystore::read_next).await? else {
             self.note_rotation(None);
-            return Ok(());
+            return Ok(None);
         };
         let next = ActiveKey::new(file);
         self.note_rotation(Some(OpenRotation::To(next.address)));
@@ -81,13 +95,22 @@ impl RelayKey {
             let mut active = self.active.write().await;
             self.keystore.promote_next()?;
             *active = next;
-        } else if signers.authorises(self.address().await) {
+        } else if let Some(record) = Record::of(&signers, self.address().await) {
+            if next.record == Some(record.key_record()) {
+                return Ok(Some(Offer { record, next }));
+            }
             self.keystore.remove_next()?;
         } else {
             return Err(RelayKeyError::Unresolved(not_authorised()));
         }
         self.note_rotation(None);
-        Ok(())
+        Ok(None)
+    }
+
+    /// The record that the current key is in.
+    async fn record(&self) -> Result<Record, RelayKeyError> {
+        let signers = self.kms.signers().await.map_err(RelayKeyError::NotAccepted)?;
+        Record::of(&signers, self.address().await).ok_or_else(|| RelayKeyError::NotAccepted(not_authorised()))
     }
 
     /// Deriving a key from the passphrase takes a second of CPU time.
@@ -132,12 +155,34 @@ fn not_authorised() -> KmsError {
     KmsError::from_status(Status::SignerNotAuthorised)
 }
 
+/// The record that a key is in.
+struct Record {
+    tee_id: TeeId,
+    signer: AuthorisedSigner,
+}
+
+/// A key to be put in place of the one in that record.
+struct Offer {
+    record: Record,
+    next: ActiveKey,
+}
+
+impl Record {
+    fn of(signers: &KmsSigners, key: Address) -> Option<Self> {
+        signers.record_of(key).map(|signer| Self { tee_id: signers.tee_id, signer: *signer })
+    }
+
+    fn key_record(&self) -> KeyRecord {
+        KeyRecord { tee_id: self.tee_id, record: self.signer.record }
+    }
+}
+
 /// The next rotation of the current key's record, with both keys' signatures of one digest.
-fn proof(current: &ActiveKey, next: &ActiveKey, tee_id: TeeId, record: &AuthorisedSigner) -> RotateSigner {
+fn proof(current: &ActiveKey, next: &ActiveKey, &Record { tee_id, signer }: &Record) -> RotateSigner {
     let unsigned = RotateSigner {
         tee_id,
-        record: record.record,
-        rotation: record.rotations.saturating_add(1),
+        record: signer.record,
+        rotation: signer.rotations.saturating_add(1),
         current: current.address,
         next: next.address,
         current_signature: NOT_SIGNED,

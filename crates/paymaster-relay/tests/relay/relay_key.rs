@@ -377,6 +377,32 @@ async fn an_unanswered_rotation_keeps_both_keys_until_the_kms_can_be_asked() {
 }
 
 #[tokio::test]
+async fn a_rotation_that_may_still_arrive_is_completed_with_the_same_key() {
+    for restarts in [false, true] {
+        let mut world = World::new(V07).await;
+        let lease = world.relay_key.lease().await;
+        let (key, old) = (world.relay_key.clone(), lease.address());
+        let rotation = tokio::spawn(async move { key.rotate().await });
+        until(async || next_file(&world).exists()).await;
+        // The command is lost, or late.
+        world.tee.down.store(true, Ordering::SeqCst);
+        drop(lease);
+        assert!(matches!(rotation.await.unwrap(), Err(RelayKeyError::Unresolved(_))));
+        world.tee.down.store(false, Ordering::SeqCst);
+        let next = fs::read(next_file(&world)).unwrap();
+        if restarts {
+            world = world.restarted().await;
+        }
+        assert!(sponsors(&world, 1).await && world.relay_key.address().await == old);
+        world.relay_key.resolve().await.unwrap();
+        let new = world.relay_key.address().await;
+        assert!(world.tee.authorises(new) && new != old, "{restarts}");
+        assert_eq!((fs::read(key_file(&world)).unwrap(), next_file(&world).exists()), (next, false));
+        assert!(sponsors(&world, 2).await);
+    }
+}
+
+#[tokio::test]
 async fn a_rotation_waits_for_signatures_under_way_and_loses_none() {
     let world = World::new(V07).await;
     let lease = world.relay_key.lease().await;
