@@ -54,10 +54,15 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A> Core<S, E, C, A> {
     }
 
     /// Removes the state from memory until the new one is sealed: after a failed write only the
-    /// store knows which one is current. So a store that is full is noticed before.
+    /// store knows which one is current. So a store that is full is noticed before. One that
+    /// differs from what was written is not served from any longer.
     pub(crate) fn commit(&mut self, change: impl FnOnce(State) -> State) -> Result<(), Status> {
         let length = self.state()?.sealed_length()?.saturating_add(MAX_GROWTH);
-        sealed::check_room(&mut self.store, length)?;
+        sealed::check_room(&mut self.store, length).inspect_err(|status| {
+            if *status == Status::StorageCorrupt {
+                self.state = None;
+            }
+        })?;
         let state = self.state.take().ok_or(IN_DOUBT)?;
         self.state = Some(change(state).seal(&mut self.store, &mut self.counter)?);
         Ok(())
