@@ -77,7 +77,7 @@ impl Factories {
             drop(place);
             created(&node, entry_point, answer)
         };
-        // The node goes on with it, and its place stays taken, even if the caller hangs up.
+        // A caller that hangs up does not stop the node, so the place stays taken until it is done.
         detached(run).await.unwrap_or_else(|| Err(not_run()))
     }
 }

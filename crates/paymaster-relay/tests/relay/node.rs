@@ -20,6 +20,9 @@ use url::Url;
 use crate::support::{ACCOUNT, Dapp, Fault, Node, World, until};
 
 const ETHER: u128 = 10u128.pow(18);
+/// An attacker's factory.
+const SLOW: Address = Address::repeat_byte(0xab);
+const SLOW_IN_HEX: &str = "abababababababababababababababababababab";
 /// The selector of `getSenderAddress`, which runs a factory.
 const RUNS_A_FACTORY: &str = "9b249f69";
 const LATEST: &str = "eth_getBlockByNumber";
@@ -245,9 +248,6 @@ async fn a_factory_that_takes_too_long_is_told_as_that_and_is_no_outage_of_the_c
 
 #[tokio::test]
 async fn slow_factories_of_one_address_keep_nobody_elses_account_from_being_made() {
-    /// The attacker's factory.
-    const SLOW: Address = Address::repeat_byte(0xab);
-    const SLOW_IN_HEX: &str = "abababababababababababababababababababab";
     let mut node = None;
     let world = World::with(V07, ETHER, |settings| node = Some(Node::within(settings))).await;
     let (node, mut dapp) = (node.unwrap(), world.dapp(ACCOUNT).await);
@@ -255,7 +255,7 @@ async fn slow_factories_of_one_address_keep_nobody_elses_account_from_being_made
     let from = std::net::IpAddr::from([127, 0, 0, 2]);
     let attacker = devkit::http::builder().local_address(from).build().unwrap();
     for number in 0..24_u8 {
-        let call = stub_with_a_slow_factory(&world, &dapp, SLOW, number);
+        let call = stub_with_a_slow_factory(&world, &dapp, number);
         tokio::spawn(attacker.post(world.client.url()).json(&call).send());
     }
     // By now each of them has requested the account, and then immediately a place.
@@ -267,29 +267,27 @@ async fn slow_factories_of_one_address_keep_nobody_elses_account_from_being_made
     assert_eq!(node.asked(SLOW_IN_HEX).len(), 2, "a quarter of the places");
 }
 
-fn stub_with_a_slow_factory(world: &World, dapp: &Dapp, factory: Address, number: u8) -> Value {
+fn stub_with_a_slow_factory(world: &World, dapp: &Dapp, number: u8) -> Value {
     let call_data = dapp.call_data(Address::repeat_byte(1));
-    let draft = Draft { deploy: Some((factory, vec![number].into())), ..dapp.draft(number.into(), call_data) };
+    let draft = Draft { deploy: Some((SLOW, vec![number].into())), ..dapp.draft(number.into(), call_data) };
     let params = json!([draft.to_json(V07), world.entry_point(), "0x7a69", { "accountId": ACCOUNT }]);
     json!({ "jsonrpc": "2.0", "id": 1, "method": "pm_getPaymasterStubData", "params": params })
 }
 
 #[tokio::test]
 async fn callers_that_hang_up_have_no_more_factories_run_at_once() {
-    const SLOW: Address = Address::repeat_byte(0xab);
-    const SLOW_IN_HEX: &str = "abababababababababababababababababababab";
     let mut node = None;
     let world = World::with(V07, ETHER, |settings| node = Some(Node::within(settings))).await;
     let (node, dapp) = (node.unwrap(), world.dapp(ACCOUNT).await);
     node.fail(Fault::Slow(SLOW_IN_HEX, Duration::from_secs(300)));
     for number in 0..2 {
-        let call = stub_with_a_slow_factory(&world, &dapp, SLOW, number);
+        let call = stub_with_a_slow_factory(&world, &dapp, number);
         let sent = tokio::spawn(devkit::http::client().post(world.client.url()).json(&call).send());
         until(async || node.asked(SLOW_IN_HEX).len() > usize::from(number)).await;
         sent.abort();
     }
     // The node still has both, which are all that one address may have.
-    let call = stub_with_a_slow_factory(&world, &dapp, SLOW, 2);
+    let call = stub_with_a_slow_factory(&world, &dapp, 2);
     let third = tokio::spawn(devkit::http::client().post(world.client.url()).json(&call).send());
     let is_run = timeout(Duration::from_secs(2), until(async || node.asked(SLOW_IN_HEX).len() > 2)).await;
     assert!(is_run.is_err() && node.asked(LATEST).len() >= 3, "it is run beside those of callers that hung up");
