@@ -35,12 +35,13 @@ lock() {
   flock 9
 }
 
-# make_disk FILE: an empty disk, on which the sealed files survive a power-off.
+# make_disk FILE [FOLDER]: a disk, on which the sealed files survive a power-off. Empty, or with the
+# folder's contents.
 make_disk() {
   [ -x /sbin/mke2fs ] || install e2fsprogs
   rm -f "$1"
   truncate -s 32M "$1"
-  /sbin/mke2fs -q -t ext4 "$1"
+  /sbin/mke2fs -q -t ext4 ${2:+-d "$2"} "$1"
 }
 
 # A free port of 127.0.0.1.

@@ -6,20 +6,20 @@ use core::cell::RefCell;
 
 use optee_utee::{ErrorKind, Result};
 use proto::{Status, frame};
-use ta::Core;
+use ta::{Buckets, Core};
 
 use crate::attestation::OpteeAttestation;
 use crate::counter::StoredCounter;
 use crate::entropy::TeeEntropy;
 use crate::platform;
-use crate::store::ObjectStore;
+use crate::store::{self, ObjectStore};
 #[cfg(feature = "for-tests")]
 use crate::test_ports::{Faulty, Foretellable};
 
 #[cfg(not(feature = "for-tests"))]
-type TeeCore = Core<ObjectStore, TeeEntropy, StoredCounter, OpteeAttestation>;
+type TeeCore = Core<Buckets<ObjectStore>, TeeEntropy, StoredCounter, OpteeAttestation>;
 #[cfg(feature = "for-tests")]
-type TeeCore = Core<Faulty<ObjectStore>, Foretellable<TeeEntropy>, Faulty<StoredCounter>, OpteeAttestation>;
+type TeeCore = Core<Faulty<Buckets<ObjectStore>>, Foretellable<TeeEntropy>, Faulty<StoredCounter>, OpteeAttestation>;
 
 struct Instance(RefCell<Option<TeeCore>>);
 
@@ -54,7 +54,7 @@ pub(crate) fn forget() -> Result<()> {
 }
 
 fn open() -> core::result::Result<TeeCore, Status> {
-    let (store, entropy, counter) = (ObjectStore, TeeEntropy, StoredCounter::open()?);
+    let (store, entropy, counter) = (store::open()?, TeeEntropy, StoredCounter::open()?);
     #[cfg(feature = "for-tests")]
     let (store, entropy, counter) = (Faulty(store), Foretellable(entropy), Faulty(counter));
     let core = Core::open(store, entropy, counter, platform::describe())?;

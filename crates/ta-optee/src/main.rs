@@ -9,13 +9,13 @@ extern crate alloc;
 mod attestation;
 mod counter;
 mod critical;
+mod directory;
 mod entropy;
 #[cfg(feature = "for-tests")]
 mod for_tests;
 mod header;
 mod instance;
 mod invocation;
-mod leftovers;
 mod objects;
 mod panic;
 mod platform;

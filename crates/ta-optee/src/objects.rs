@@ -16,12 +16,19 @@ use zeroize::Zeroizing;
 /// The object id of the monotonic counter. It differs from every record's, which has 33 bytes.
 pub(crate) const COUNTER: &[u8] = b"counter";
 
+/// The object, or `None` if OP-TEE's directory has no such object.
+pub(crate) fn open(id: &[u8]) -> Result<Option<PersistentObject>, StoreError> {
+    match PersistentObject::open(ObjectStorageConstants::Private, id, DataFlag::ACCESS_READ) {
+        Ok(object) => Ok(Some(object)),
+        Err(error) if error.kind() == ErrorKind::ItemNotFound => Ok(None),
+        Err(error) => Err(failure(error.kind())),
+    }
+}
+
 /// The bytes of an object, or `None` if OP-TEE's directory has no such object.
 pub(crate) fn read(id: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
-    let mut object = match PersistentObject::open(ObjectStorageConstants::Private, id, DataFlag::ACCESS_READ) {
-        Ok(object) => object,
-        Err(error) if error.kind() == ErrorKind::ItemNotFound => return Ok(None),
-        Err(error) => return Err(failure(error.kind())),
+    let Some(mut object) = open(id)? else {
+        return Ok(None);
     };
     let bytes = object.read_remaining_to_vec().map_err(|error| failure(error.kind()))?;
     Ok(Some(Zeroizing::new(bytes)))
@@ -33,6 +40,13 @@ pub(crate) fn write(id: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
     let flags = DataFlag::ACCESS_WRITE | DataFlag::OVERWRITE;
     PersistentObject::create(ObjectStorageConstants::Private, id, flags, None, bytes)
         .map(drop)
+        .map_err(|error| failure(error.kind()))
+}
+
+/// Removes the object.
+pub(crate) fn remove(id: &[u8]) -> Result<(), StoreError> {
+    PersistentObject::open(ObjectStorageConstants::Private, id, DataFlag::ACCESS_WRITE_META)
+        .and_then(PersistentObject::close_and_delete)
         .map_err(|error| failure(error.kind()))
 }
 

@@ -20,6 +20,8 @@ pub struct Core<S, E, C, A = NoAttestation> {
     /// `None` after a failed write, until the store has been reopened: nothing is served from an
     /// unknown state.
     state: Option<State>,
+    /// Bytes that the store's [`RecordName::Room`] holds at least.
+    room: usize,
     pub(crate) accounts: Accounts,
 }
 
@@ -34,13 +36,13 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter> Core<S, E, C> {
     pub fn open(mut store: S, mut entropy: E, mut counter: C, platform: Platform) -> Result<Self, Status> {
         let state = Some(State::open(&mut store, &mut counter, &mut entropy)?);
         let (attestor, accounts) = (NoAttestation, Accounts::default());
-        Ok(Self { store, entropy, counter, attestor, platform, state, accounts })
+        Ok(Self { store, entropy, counter, attestor, platform, state, room: 0, accounts })
     }
 
     /// The same core on a platform that can attest.
     pub fn attested_by<A>(self, attestor: A) -> Core<S, E, C, A> {
-        let Self { store, entropy, counter, platform, state, accounts, .. } = self;
-        Core { store, entropy, counter, attestor, platform, state, accounts }
+        let Self { store, entropy, counter, platform, state, room, accounts, .. } = self;
+        Core { store, entropy, counter, attestor, platform, state, room, accounts }
     }
 }
 
@@ -57,8 +59,7 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A> Core<S, E, C, A> {
     /// store knows which one is current. So a store that is full is noticed before. One that
     /// differs from what was written is not served from any longer.
     pub(crate) fn commit(&mut self, change: impl FnOnce(State) -> State) -> Result<(), Status> {
-        let length = self.state()?.sealed_length()?.saturating_add(MAX_GROWTH);
-        sealed::check_room(&mut self.store, length).inspect_err(|status| {
+        self.check_room().inspect_err(|status| {
             if *status == Status::StorageCorrupt {
                 self.state = None;
             }
@@ -66,6 +67,18 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A> Core<S, E, C, A> {
         let state = self.state.take().ok_or(IN_DOUBT)?;
         self.state = Some(change(state).seal(&mut self.store, &mut self.counter)?);
         Ok(())
+    }
+
+    /// Whether the store has room for a new state beside the current one. Each write replaces the
+    /// previous one, which must be as long: otherwise it takes the room that it found.
+    fn check_room(&mut self) -> Result<(), Status> {
+        let length = self.state()?.sealed_length()?.saturating_add(MAX_GROWTH);
+        let length = length.checked_next_multiple_of(ROOM_STEP).unwrap_or(length);
+        if self.room < length {
+            sealed::check_room(&mut self.store, length)?;
+            self.room = length;
+        }
+        sealed::check_room(&mut self.store, self.room)
     }
 
     /// The sealed state.
@@ -88,6 +101,9 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A> Core<S, E, C, A> {
 /// Bytes that a change adds to the system record: more than any single relay key, and than most
 /// ceilings.
 const MAX_GROWTH: usize = 4 * 1024;
+
+/// The room that is checked grows in steps of so many bytes.
+const ROOM_STEP: usize = 4 * 1024;
 
 /// Unreachable: every frame settles the state first.
 const IN_DOUBT: Status = Status::StorageFailed;

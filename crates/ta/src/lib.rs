@@ -24,6 +24,7 @@ extern crate alloc;
 extern crate std;
 
 mod accounts;
+mod buckets;
 mod ceilings;
 mod checks;
 mod commands;
@@ -42,6 +43,7 @@ mod state_record;
 mod system;
 mod webauthn;
 
+pub use buckets::Buckets;
 pub use commands::admin;
 pub use core::Core;
 pub use ports::{

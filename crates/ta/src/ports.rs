@@ -18,26 +18,47 @@ pub enum RecordName {
     Account(Hash),
     /// Which account a passkey belongs to: keccak256 of the credential id.
     Credential(Hash),
-    /// Nothing: written and emptied to learn whether the store has room.
+    /// Nothing: written to learn whether the store has room.
     Room,
+    /// A bucket of accounts and passkeys, by its number ([`Buckets`](crate::Buckets)).
+    Bucket(u8),
+    /// Which buckets were written.
+    BucketList,
 }
 
 impl RecordName {
-    /// 33 bytes, one kind byte and the digest, short enough for any store (GlobalPlatform: at most
-    /// 64).
+    /// Bytes of a name: one for its kind, and a digest. Short enough for any store (GlobalPlatform:
+    /// at most 64).
+    pub const LENGTH: usize = 33;
+
+    /// The name's bytes.
     #[must_use]
-    pub fn to_bytes(&self) -> [u8; 33] {
+    pub fn to_bytes(&self) -> [u8; Self::LENGTH] {
         let (kind, Hash(digest)) = match self {
             Self::System => (0, Hash::default()),
             Self::Account(digest) => (1, *digest),
             Self::Credential(digest) => (2, *digest),
             Self::Room => (3, Hash::default()),
+            Self::Bucket(number) => (4, Hash([*number; 32])),
+            Self::BucketList => (5, Hash::default()),
         };
-        let mut name = [kind; 33];
+        let mut name = [kind; Self::LENGTH];
         for (to, from) in name.iter_mut().skip(1).zip(digest) {
             *to = from;
         }
         name
+    }
+
+    /// The account or passkey with these bytes as its name.
+    #[must_use]
+    pub fn of_account(bytes: &[u8]) -> Option<Self> {
+        let (kind, digest) = bytes.split_first()?;
+        let digest = Hash(digest.try_into().ok()?);
+        match kind {
+            1 => Some(Self::Account(digest)),
+            2 => Some(Self::Credential(digest)),
+            _ => None,
+        }
     }
 }
 
@@ -184,6 +205,9 @@ mod tests {
             RecordName::Credential(one),
             RecordName::Credential(two),
             RecordName::Room,
+            RecordName::Bucket(0),
+            RecordName::Bucket(1),
+            RecordName::BucketList,
         ];
         for (index, name) in names.iter().enumerate() {
             assert!(names[..index].iter().all(|other| other.to_bytes() != name.to_bytes()), "{name:?}");

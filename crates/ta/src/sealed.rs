@@ -81,13 +81,13 @@ fn encode<T: Layouts>(name: &RecordName, record: &T) -> Result<Zeroizing<Vec<u8>
     Ok(frame::encode_record(&(LAYOUT, *name, record))?.into())
 }
 
-/// Writes that many bytes under a name of their own, and empties the record again.
+/// Writes that many bytes under a name of their own, in place of the previous ones: whatever was
+/// used for it before is free again afterwards.
 ///
 /// # Errors
 /// `StorageFailed`: there is no room for them. No other record has changed.
 pub(crate) fn check_room(store: &mut impl SecureStore, length: usize) -> Result<(), Status> {
-    store.write(&RecordName::Room, &vec![0; length])?;
-    Ok(store.write(&RecordName::Room, &[])?)
+    Ok(store.write(&RecordName::Room, &vec![0; length])?)
 }
 
 fn decode<T: DeserializeOwned>(bytes: &[u8], name: &RecordName) -> Result<T, Status> {

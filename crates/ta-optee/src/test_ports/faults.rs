@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::cell::Cell;
 
-use ta::{CounterError, MonotonicCounter, RecordName, SecureStore, StoreError};
+use ta::{Buckets, CounterError, MonotonicCounter, RecordName, SecureStore, StoreError};
 use zeroize::Zeroizing;
 
 use crate::counter::StoredCounter;
@@ -84,7 +84,7 @@ impl<P> Faulty<P> {
     }
 }
 
-impl SecureStore for Faulty<ObjectStore> {
+impl SecureStore for Faulty<Buckets<ObjectStore>> {
     fn read(&self, name: &RecordName) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
         if is_dead() { Err(StoreError::Failed) } else { self.0.read(name) }
     }

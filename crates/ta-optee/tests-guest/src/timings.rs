@@ -3,8 +3,8 @@
 
 use std::time::Instant;
 
-use proto::command::{CreateHybridAccount, Hello, SignatureScheme};
-use proto::{EntryPointVersion, frame};
+use proto::command::{CreateHybridAccount, GetWalletInfo, Hello, SignatureScheme};
+use proto::{EntryPointVersion, Status, frame};
 
 use crate::fixtures::{ACCOUNT, passkey, relay};
 use crate::support::Passkey;
@@ -17,15 +17,31 @@ pub fn run(tee: &mut Tee) {
     let sponsorship = frame::encode_request(&command).unwrap();
     print("Hello", 200, |_| _ = tee.handle(&hello));
     print("Sponsor, the passkey and the relay checked", 200, |_| _ = tee.handle(&sponsorship));
-    print("CreateHybridAccount, two records sealed", 10, |number| {
-        let command = CreateHybridAccount {
-            account_id: format!("account-{number}").parse().unwrap(),
-            signature_scheme: SignatureScheme::Eip191,
-            registration: Passkey::numbered(100 + number).register(),
-        };
-        tee.call(&command).unwrap();
+    let mut created = 0;
+    for existing in [1, 100, 300] {
+        (created..existing).for_each(|number| create(tee, number));
+        print(&format!("CreateHybridAccount, beside {existing}"), 10, |number| create(tee, existing + u16::from(number)));
+        created = existing + 10;
+        print(&format!("GetWalletInfo of an unknown id, beside {created}"), 50, |number| {
+            let account_id = format!("unknown-{number}").parse().unwrap();
+            assert_eq!(tee.call(&GetWalletInfo { account_id }).unwrap_err(), Status::AccountUnknown);
+        });
+    }
+    // The first accounts are no longer among those in memory.
+    print("GetWalletInfo of an account that is read from the storage", 10, |number| {
+        tee.call(&GetWalletInfo { account_id: format!("account-{number}").parse().unwrap() }).unwrap();
     });
     print("a session opened beside this one", 20, |_| tee.reopen());
+}
+
+fn create(tee: &mut Tee, number: u16) {
+    let passkey = Passkey { credential_id: number.to_be_bytes().repeat(16), ..Passkey::numbered(100) };
+    let command = CreateHybridAccount {
+        account_id: format!("account-{number}").parse().unwrap(),
+        signature_scheme: SignatureScheme::Eip191,
+        registration: passkey.register(),
+    };
+    tee.call(&command).unwrap();
 }
 
 pub fn print(what: &str, times: u8, mut run: impl FnMut(u8)) {

@@ -9,6 +9,7 @@ mod approvals;
 mod attest;
 mod batch;
 mod binding;
+mod buckets;
 mod cases;
 mod ceilings;
 mod durability;

@@ -1,10 +1,7 @@
-//! Whether the storage holds any records at all.
-//!
-//! OP-TEE deletes an object that the host has damaged. Without its system record the trusted
-//! application would look new and accept another admin, while the first one's accounts still exist:
-//! that is damage too, and must not be treated as a fresh start.
+//! The names of the objects in the storage.
 #![expect(unsafe_code, reason = "optee-utee has no enumerator of persistent objects")]
 
+use alloc::vec::Vec;
 use core::ffi::c_void;
 use core::ptr;
 
@@ -13,14 +10,18 @@ use optee_utee::raw::{
     TEE_GetNextPersistentObject, TEE_ObjectEnumHandle, TEE_STORAGE_PRIVATE, TEE_SUCCESS,
     TEE_StartPersistentObjectEnumerator,
 };
-use ta::StoreError;
+use ta::{RecordName, StoreError};
 
-use crate::objects::COUNTER;
+use crate::objects::{self, COUNTER};
 
 /// Bytes of the longest object id (`TEE_OBJECT_ID_MAX_LEN`).
 const MAX_ID: usize = 64;
 
 /// Whether any object other than the counter exists. A failed query is an error.
+///
+/// OP-TEE deletes an object that the host has damaged. Without its system record the trusted
+/// application would look new and accept another admin, while the first one's accounts still exist:
+/// that is damage too, and must not be treated as a fresh start.
 pub(crate) fn any_record() -> Result<bool, StoreError> {
     let Some(objects) = Objects::start()? else {
         return Ok(false);
@@ -31,6 +32,19 @@ pub(crate) fn any_record() -> Result<bool, StoreError> {
         }
     }
     Ok(false)
+}
+
+/// The accounts and passkeys that have an object of their own, as the releases before buckets wrote
+/// them.
+pub(crate) fn single_records() -> Result<Vec<RecordName>, StoreError> {
+    let mut names = Vec::new();
+    let Some(objects) = Objects::start()? else {
+        return Ok(names);
+    };
+    while let Some((id, length)) = objects.next()? {
+        names.extend(id.get(..length).and_then(RecordName::of_account));
+    }
+    Ok(names)
 }
 
 struct Objects(TEE_ObjectEnumHandle);
@@ -68,7 +82,11 @@ impl Objects {
 }
 
 impl Drop for Objects {
+    /// At the end of the enumeration OP-TEE closes its directory without counting that, and then
+    /// keeps it open for ever after, as it was then (`ree_fs_readdir_rpc`, `ree_fs_closedir_rpc` in
+    /// `core/tee/tee_ree_fs.c`). With an object open the count is right.
     fn drop(&mut self) {
+        let _open = objects::open(COUNTER);
         // SAFETY: the handle was allocated by `start` and is not used again.
         unsafe { TEE_FreePersistentObjectEnumerator(self.0) };
     }

@@ -1,0 +1,256 @@
+//! The records of accounts and passkeys in a fixed number of objects, for a store whose time for
+//! any name grows with its number of objects (docs/adr/0031-buckets.md).
+//!
+//! A record is in the bucket that the first byte of its name's digest selects. A bucket is replaced
+//! as a whole, so each record is still replaced atomically.
+
+use alloc::vec::Vec;
+use core::array;
+use core::cell::RefCell;
+use core::iter;
+
+use zeroize::Zeroizing;
+
+use crate::ports::{RecordName, SecureStore, StoreError};
+
+/// How many buckets there are. More of them make every access slower, fewer the replacement of a
+/// record among many accounts.
+const BUCKETS: u8 = 16;
+/// The layout of a bucket.
+const LAYOUT: u8 = 1;
+/// Bytes of the largest bucket. A trusted application holds two at once, in four MiB of memory.
+const MAX_BUCKET: usize = 768 * 1024;
+
+/// A store that keeps the records of accounts and passkeys in buckets, and all others as they are.
+pub struct Buckets<S> {
+    store: S,
+    seen: RefCell<Seen>,
+}
+
+/// What is known of the store's contents.
+struct Seen {
+    /// The names in each bucket that was read, so that an unknown account costs no read.
+    names: [Option<Names>; BUCKETS as usize],
+    /// The buckets that were written once, if that has been read.
+    list: Option<List>,
+}
+
+impl<S: SecureStore> Buckets<S> {
+    /// Over that store, which is not read yet.
+    pub fn new(store: S) -> Self {
+        let seen = Seen { names: array::from_fn(|_| None), list: None };
+        Self { store, seen: RefCell::new(seen) }
+    }
+
+    /// Copies records that the store has under their own names into their buckets, unless they are
+    /// there already. Afterwards the store may remove those of their own.
+    ///
+    /// # Errors
+    /// Those of the store. What was copied before stays.
+    pub fn take_in(&mut self, names: &[RecordName]) -> Result<(), StoreError> {
+        for number in 0..BUCKETS {
+            let mut bucket = None;
+            for name in names.iter().filter(|name| place(name) == Some(number)) {
+                let current = match bucket.take() {
+                    Some(current) => current,
+                    None => self.load(number)?,
+                };
+                bucket = Some(match (current.get(name), self.store.read(name)?) {
+                    (None, Some(record)) => current.with(name, &record)?,
+                    _ => current,
+                });
+            }
+            if let Some(bucket) = bucket {
+                self.replace(number, &bucket)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A bucket, empty if it was never written.
+    fn load(&self, number: u8) -> Result<Bucket, StoreError> {
+        let bucket = match self.store.read(&RecordName::Bucket(number))? {
+            Some(bytes) => Bucket::parse(bytes)?,
+            // A store may drop an object that was damaged. Its accounts are not unknown then.
+            None if self.list()?.contains(number) => return Err(StoreError::Corrupt),
+            None => Bucket::empty(),
+        };
+        self.remember(number, Some(bucket.names()));
+        Ok(bucket)
+    }
+
+    fn replace(&mut self, number: u8, bucket: &Bucket) -> Result<(), StoreError> {
+        // After a failed write only the store knows which names are there.
+        self.remember(number, None);
+        self.store.write(&RecordName::Bucket(number), &bucket.0)?;
+        let list = self.list()?;
+        if !list.contains(number) {
+            let longer = list.with(number);
+            self.seen.borrow_mut().list = None;
+            self.store.write(&RecordName::BucketList, &longer.0.to_be_bytes())?;
+            self.seen.borrow_mut().list = Some(longer);
+        }
+        self.remember(number, Some(bucket.names()));
+        Ok(())
+    }
+
+    fn list(&self) -> Result<List, StoreError> {
+        let known = self.seen.borrow().list;
+        if let Some(list) = known {
+            return Ok(list);
+        }
+        let list = match self.store.read(&RecordName::BucketList)? {
+            Some(bytes) => List(u16::from_be_bytes(bytes.as_slice().try_into().map_err(|_| StoreError::Corrupt)?)),
+            None => List(0),
+        };
+        self.seen.borrow_mut().list = Some(list);
+        Ok(list)
+    }
+
+    fn remember(&self, number: u8, names: Option<Names>) {
+        if let Some(known) = self.seen.borrow_mut().names.get_mut(usize::from(number)) {
+            *known = names;
+        }
+    }
+
+    /// Whether the bucket was read and does not have that name.
+    fn lacks(&self, number: u8, name: &RecordName) -> bool {
+        let seen = self.seen.borrow();
+        let names = seen.names.get(usize::from(number)).and_then(Option::as_ref);
+        names.is_some_and(|names| !names.may_contain(name))
+    }
+}
+
+impl<S: SecureStore> SecureStore for Buckets<S> {
+    fn read(&self, name: &RecordName) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        match place(name) {
+            None => self.store.read(name),
+            Some(number) if self.lacks(number, name) => Ok(None),
+            Some(number) => Ok(self.load(number)?.get(name).map(|record| Zeroizing::new(record.to_vec()))),
+        }
+    }
+
+    fn write(&mut self, name: &RecordName, value: &[u8]) -> Result<(), StoreError> {
+        match place(name) {
+            None => self.store.write(name, value),
+            Some(number) => {
+                let bucket = self.load(number)?.with(name, value)?;
+                self.replace(number, &bucket)
+            }
+        }
+    }
+}
+
+/// The bucket of that record, if it belongs in one.
+fn place(name: &RecordName) -> Option<u8> {
+    match name {
+        RecordName::Account(digest) | RecordName::Credential(digest) => digest.0.first().map(|byte| byte % BUCKETS),
+        _ => None,
+    }
+}
+
+/// Which buckets were written, one bit each.
+#[derive(Clone, Copy)]
+struct List(u16);
+
+impl List {
+    fn contains(self, number: u8) -> bool {
+        self.0 & Self::bit(number) != 0
+    }
+
+    fn with(self, number: u8) -> Self {
+        Self(self.0 | Self::bit(number))
+    }
+
+    fn bit(number: u8) -> u16 {
+        1_u16.checked_shl(u32::from(number)).unwrap_or_default()
+    }
+}
+
+/// The first bytes of names, sorted. Two names may share them.
+struct Names(Vec<u64>);
+
+impl Names {
+    fn may_contain(&self, name: &RecordName) -> bool {
+        self.0.binary_search(&start(&name.to_bytes())).is_ok()
+    }
+}
+
+/// The kind, and the start of the digest.
+fn start(name: &[u8; RecordName::LENGTH]) -> u64 {
+    name.first_chunk().map(|bytes| u64::from_be_bytes(*bytes)).unwrap_or_default()
+}
+
+/// The layout, then each record: its name, its length in four bytes (big endian), its bytes.
+struct Bucket(Zeroizing<Vec<u8>>);
+
+struct Entry<'a> {
+    name: &'a [u8; RecordName::LENGTH],
+    record: &'a [u8],
+}
+
+impl Bucket {
+    fn empty() -> Self {
+        Self(Zeroizing::new([LAYOUT].into()))
+    }
+
+    /// # Errors
+    /// `Corrupt` unless it has this layout to the last byte.
+    fn parse(bytes: Zeroizing<Vec<u8>>) -> Result<Self, StoreError> {
+        let Some((&LAYOUT, mut rest)) = bytes.split_first() else {
+            return Err(StoreError::Corrupt);
+        };
+        while !rest.is_empty() {
+            (_, rest) = split(rest).ok_or(StoreError::Corrupt)?;
+        }
+        Ok(Self(bytes))
+    }
+
+    fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        let mut rest = self.0.get(1..).unwrap_or_default();
+        iter::from_fn(move || {
+            let (entry, after) = split(rest)?;
+            rest = after;
+            Some(entry)
+        })
+    }
+
+    fn get(&self, name: &RecordName) -> Option<&[u8]> {
+        let name = name.to_bytes();
+        self.entries().find(|entry| *entry.name == name).map(|entry| entry.record)
+    }
+
+    /// The same bucket with that record, replacing the previous one.
+    ///
+    /// # Errors
+    /// `Failed` if it would be larger than a bucket may be.
+    fn with(&self, name: &RecordName, record: &[u8]) -> Result<Self, StoreError> {
+        let name = name.to_bytes();
+        let added = record.len().saturating_add(RecordName::LENGTH).saturating_add(size_of::<u32>());
+        // Never grown, so that no copy of a record is left behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(self.0.len().saturating_add(added)));
+        bytes.push(LAYOUT);
+        let others = self.entries().filter(|entry| *entry.name != name);
+        for Entry { name, record } in others.chain([Entry { name: &name, record }]) {
+            let length = u32::try_from(record.len()).map_err(|_| StoreError::Failed)?;
+            bytes.extend_from_slice(name);
+            bytes.extend_from_slice(&length.to_be_bytes());
+            bytes.extend_from_slice(record);
+        }
+        if bytes.len() > MAX_BUCKET { Err(StoreError::Failed) } else { Ok(Self(bytes)) }
+    }
+
+    fn names(&self) -> Names {
+        let mut names: Vec<u64> = self.entries().map(|entry| start(entry.name)).collect();
+        names.sort_unstable();
+        Names(names)
+    }
+}
+
+/// The first entry, and what follows it.
+fn split(bytes: &[u8]) -> Option<(Entry<'_>, &[u8])> {
+    let (name, rest) = bytes.split_first_chunk()?;
+    let (length, rest) = rest.split_first_chunk()?;
+    let (record, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+    Some((Entry { name, record }, rest))
+}

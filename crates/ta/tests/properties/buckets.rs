@@ -1,0 +1,179 @@
+//! Accounts and passkeys in buckets: each record is read as it was written, whenever the power
+//! fails, in few objects, and an unknown one without a read.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proto::Hash;
+use ta::memory::{Fault, MemoryDevice, MemoryStore};
+use ta::{Buckets, RecordName, SecureStore, StoreError};
+use zeroize::Zeroizing;
+
+/// Few names, so that buckets share records and records are replaced.
+fn name(number: u8) -> RecordName {
+    let digest = Hash([number / 2; 32]);
+    if number % 2 == 0 { RecordName::Account(digest) } else { RecordName::Credential(digest) }
+}
+
+fn buckets(device: &MemoryDevice) -> Buckets<MemoryStore> {
+    Buckets::new(device.store())
+}
+
+fn read(store: &impl SecureStore, name: &RecordName) -> Option<Vec<u8>> {
+    store.read(name).unwrap().map(|record| record.to_vec())
+}
+
+/// A store that counts its reads.
+struct Counting<'a>(MemoryStore, &'a Cell<u32>);
+
+impl SecureStore for Counting<'_> {
+    fn read(&self, name: &RecordName) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        self.1.set(self.1.get() + 1);
+        self.0.read(name)
+    }
+
+    fn write(&mut self, name: &RecordName, value: &[u8]) -> Result<(), StoreError> {
+        self.0.write(name, value)
+    }
+}
+
+proptest! {
+    #[test]
+    fn each_record_is_read_as_it_was_written_whenever_the_power_fails(
+        writes in vec((0_u8..80, vec(any::<u8>(), 0..200)), 1..30),
+        fault in prop_oneof![Just(Fault::Before), Just(Fault::After), Just(Fault::Refused)],
+        at in 0_u64..40,
+    ) {
+        let device = MemoryDevice::default();
+        device.fail_after(at, fault);
+        let (mut store, mut expected) = (buckets(&device), BTreeMap::new());
+        for (number, record) in &writes {
+            let name = name(*number);
+            if store.write(&name, record).is_ok() {
+                expected.insert(name, record.clone());
+                prop_assert!(read(&store, &name).as_ref() == Some(record));
+                continue;
+            }
+            // Either the old or the new record; all others are as they were.
+            device.revive();
+            let found = read(&buckets(&device), &name);
+            prop_assert!(found.as_ref() == Some(record) || found.as_ref() == expected.get(&name));
+            // The store that saw the failure goes on with whichever it is.
+            prop_assert_eq!(&read(&store, &name), &found);
+            expected.extend(found.map(|found| (name, found)));
+        }
+        for store in [store, buckets(&device)] {
+            for number in 0..80 {
+                prop_assert!(read(&store, &name(number)).as_ref() == expected.get(&name(number)), "{number}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_thousand_accounts_take_few_objects_and_an_unknown_one_no_read() {
+    let (device, reads) = (MemoryDevice::default(), Cell::new(0));
+    let mut store = Buckets::new(Counting(device.store(), &reads));
+    let of = |number: u32, kind: fn(Hash) -> RecordName| kind(proto::primitives::keccak256(&number.to_be_bytes()[..]));
+    for number in 0..1000 {
+        store.write(&of(number, RecordName::Account), &[7; 300]).unwrap();
+        store.write(&of(number, RecordName::Credential), &number.to_be_bytes()).unwrap();
+    }
+    assert!(device.records().len() <= 17, "{}", device.records().len());
+    assert_eq!(read(&store, &of(999, RecordName::Credential)), Some(999_u32.to_be_bytes().to_vec()));
+
+    let mut store = Buckets::new(Counting(device.store(), &reads));
+    let unknown = |from: u32| {
+        reads.set(0);
+        (from..from + 500).for_each(|number| assert_eq!(store.read(&of(number, RecordName::Account)), Ok(None)));
+        reads.get()
+    };
+    assert_eq!(unknown(5000), 16, "each bucket is read once");
+    assert_eq!(unknown(6000), 0);
+    store.write(&of(6000, RecordName::Account), &[1]).unwrap();
+    assert_eq!(read(&store, &of(6000, RecordName::Account)), Some(vec![1]));
+}
+
+#[test]
+fn other_records_are_left_alone() {
+    let device = MemoryDevice::default();
+    buckets(&device).write(&RecordName::System, &[1, 2]).unwrap();
+    assert_eq!(device.records(), [(RecordName::System, vec![1, 2])]);
+    assert_eq!(read(&buckets(&device), &RecordName::System), Some(vec![1, 2]));
+}
+
+#[test]
+fn records_of_their_own_are_taken_in_once_whenever_the_power_fails() {
+    let single: Vec<RecordName> = (0..40).map(name).collect();
+    let record = |name: &RecordName| name.to_bytes()[..20].to_vec();
+    for at in 0..40 {
+        for fault in [Fault::Before, Fault::After, Fault::Refused] {
+            let device = MemoryDevice::default();
+            single.iter().for_each(|name| device.plant(*name, record(name)));
+            device.fail_after(at, fault);
+            let _ = buckets(&device).take_in(&single);
+            device.revive();
+            buckets(&device).take_in(&single).unwrap();
+            let mut store = buckets(&device);
+            single.iter().for_each(|name| assert_eq!(read(&store, name), Some(record(name)), "write {at} {fault:?}"));
+            // One that changed since is newer than the record of its own.
+            store.write(&single[5], &[9]).unwrap();
+            buckets(&device).take_in(&single).unwrap();
+            assert_eq!(read(&buckets(&device), &single[5]), Some(vec![9]));
+        }
+    }
+}
+
+#[test]
+fn a_lost_bucket_is_damage_and_not_an_empty_one() {
+    let device = MemoryDevice::default();
+    let mut store = buckets(&device);
+    (0..10).for_each(|number| store.write(&name(number), &[number]).unwrap());
+    let records = device.records();
+    let is_bucket = |name: &RecordName| matches!(name, RecordName::Bucket(_));
+    for (lost, _) in records.iter().filter(|(name, _)| is_bucket(name)) {
+        device.restore(&records.iter().filter(|(name, _)| name != lost).cloned().collect::<Vec<_>>());
+        for number in 0..10 {
+            let mut store = buckets(&device);
+            let is_in_it = RecordName::Bucket(number / 2) == *lost;
+            let expected = if is_in_it { Err(StoreError::Corrupt) } else { Ok(Some(Zeroizing::new(vec![number]))) };
+            assert_eq!(store.read(&name(number)), expected);
+            assert_eq!(store.write(&name(number), &[1]).err(), is_in_it.then_some(StoreError::Corrupt));
+        }
+    }
+}
+
+#[test]
+fn a_bucket_that_does_not_parse_to_the_last_byte_is_corrupt() {
+    let device = MemoryDevice::default();
+    let mut store = buckets(&device);
+    store.write(&name(0), &[7; 20]).unwrap();
+    store.write(&name(1), &[8; 20]).unwrap();
+    let bucket = RecordName::Bucket(0);
+    let (_, bytes) = device.records().into_iter().find(|(name, _)| *name == bucket).unwrap();
+    let entry = 33 + 4 + 20;
+    for length in (0..bytes.len()).filter(|length| ![1, 1 + entry].contains(length)) {
+        device.plant(bucket, bytes[..length].to_vec());
+        assert_eq!(buckets(&device).read(&name(0)), Err(StoreError::Corrupt), "{length} bytes");
+    }
+    for layout in (0..=u8::MAX).filter(|layout| *layout != 1) {
+        device.plant(bucket, [&[layout], &bytes[1..]].concat());
+        assert_eq!(buckets(&device).read(&name(0)), Err(StoreError::Corrupt), "layout {layout}");
+    }
+    device.plant(bucket, [&bytes[..], &[0]].concat());
+    assert_eq!(buckets(&device).read(&name(0)), Err(StoreError::Corrupt));
+}
+
+#[test]
+fn a_bucket_that_is_too_large_is_refused_and_kept() {
+    let device = MemoryDevice::default();
+    let mut store = buckets(&device);
+    store.write(&name(0), &[1; 500 * 1024]).unwrap();
+    assert_eq!(store.write(&name(1), &[2; 300 * 1024]), Err(StoreError::Failed));
+    for store in [store, buckets(&device)] {
+        assert_eq!(read(&store, &name(0)), Some(vec![1; 500 * 1024]));
+        assert_eq!(read(&store, &name(1)), None);
+    }
+}
