@@ -7,7 +7,7 @@ use std::io::{Error, ErrorKind, Result};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use rustix::fs::{Access, AtFlags, CWD, accessat};
+use rustix::fs::{Access, AtFlags, CWD, StatxFlags, accessat, statx};
 use rustix::process::geteuid;
 
 use crate::{BESIDE, beside, is_restricted};
@@ -50,6 +50,26 @@ pub fn check_file(path: &Path) -> Result<bool> {
     access(path, Access::READ_OK, "read")?;
     check_mode(path, &found)?;
     Ok(true)
+}
+
+/// Whether something is mounted at an existing path itself: a file there cannot be replaced by a
+/// rename. `false` before Linux 5.8, which doesn't tell.
+///
+/// # Errors
+/// [`Error`] that names the path.
+pub fn is_mount_point(path: &Path) -> Result<bool> {
+    let folder = match path.parent() {
+        Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
+        Some(folder) => folder,
+        None => return Ok(true),
+    };
+    let mount = |path: &Path| -> Result<Option<u64>> {
+        let found = statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::MNT_ID)
+            .map_err(|error| problem(error.kind(), path, Error::from(error)))?;
+        let is_told = StatxFlags::from_bits_retain(found.stx_mask).contains(StatxFlags::MNT_ID);
+        Ok(is_told.then_some(found.stx_mnt_id))
+    };
+    Ok(mount(path)? != mount(folder)?)
 }
 
 /// The state of a SQLite database, determined without opening it.
