@@ -63,13 +63,14 @@ pub fn is_mount_point(path: &Path) -> Result<bool> {
         Some(folder) => folder,
         None => return Ok(true),
     };
-    let mount = |path: &Path| -> Result<Option<u64>> {
-        let found = statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::MNT_ID)
+    // As a rename does, which follows links to the folder alone.
+    let mount = |path: &Path, links: AtFlags| -> Result<Option<u64>> {
+        let found = statx(CWD, path, links, StatxFlags::MNT_ID)
             .map_err(|error| problem(error.kind(), path, Error::from(error)))?;
         let is_told = StatxFlags::from_bits_retain(found.stx_mask).contains(StatxFlags::MNT_ID);
         Ok(is_told.then_some(found.stx_mnt_id))
     };
-    Ok(mount(path)? != mount(folder)?)
+    Ok(mount(path, AtFlags::SYMLINK_NOFOLLOW)? != mount(folder, AtFlags::empty())?)
 }
 
 /// The state of a SQLite database, determined without opening it.

@@ -3,7 +3,7 @@
 
 use std::fs::{self, Permissions};
 use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use private_files::{
@@ -132,5 +132,9 @@ fn a_mount_point_is_told_from_a_file_in_a_mounted_folder() {
     drop(create_new(&path).unwrap());
     assert!(!is_mount_point(&path).unwrap());
     assert!(is_mount_point(Path::new("/proc")).unwrap());
+    // A link to a folder on another mount, with a file that can be replaced there.
+    let link = folder.path().join("link");
+    symlink("/proc/self", &link).unwrap();
+    assert!(!is_mount_point(&link.join("status")).unwrap());
     assert_eq!(is_mount_point(&folder.path().join("none")).unwrap_err().kind(), ErrorKind::NotFound);
 }

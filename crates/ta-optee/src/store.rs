@@ -16,8 +16,7 @@ use crate::{directory, objects};
 pub(crate) fn open() -> Result<Buckets<ObjectStore>, StoreError> {
     let single = directory::single_records()?;
     let mut store = Buckets::new(ObjectStore);
-    store.take_in(&single)?;
-    single.iter().try_for_each(|name| objects::remove(&name.to_bytes()))?;
+    store.take_in(&single, |name| objects::remove(&name.to_bytes()))?;
     Ok(store)
 }
 

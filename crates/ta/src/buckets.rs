@@ -42,27 +42,23 @@ impl<S: SecureStore> Buckets<S> {
         Self { store, seen: RefCell::new(seen) }
     }
 
-    /// Copies records that the store has under their own names into their buckets, unless they are
-    /// there already. Afterwards the store may remove those of their own.
+    /// Moves records that the store has under their own names into their buckets, one after the
+    /// other: what was moved before a power failure stays so. What a bucket has already is newer.
     ///
     /// # Errors
-    /// Those of the store. What was copied before stays.
-    pub fn take_in(&mut self, names: &[RecordName]) -> Result<(), StoreError> {
-        for number in 0..BUCKETS {
-            let mut bucket = None;
-            for name in names.iter().filter(|name| place(name) == Some(number)) {
-                let current = match bucket.take() {
-                    Some(current) => current,
-                    None => self.load(number)?,
-                };
-                bucket = Some(match (current.get(name), self.store.read(name)?) {
-                    (None, Some(record)) => current.with(name, &record)?,
-                    _ => current,
-                });
+    /// Those of the store and of `remove`, which removes one of its own names.
+    pub fn take_in(
+        &mut self,
+        names: &[RecordName],
+        mut remove: impl FnMut(&RecordName) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        for name in names {
+            if self.read(name)?.is_none()
+                && let Some(record) = self.store.read(name)?
+            {
+                self.write(name, &record)?;
             }
-            if let Some(bucket) = bucket {
-                self.replace(number, &bucket)?;
-            }
+            remove(name)?;
         }
         Ok(())
     }
