@@ -14,9 +14,10 @@ use crate::{directory, objects};
 /// # Errors
 /// Those of the storage. What was moved before stays, and the next opening moves the rest.
 pub(crate) fn open() -> Result<Buckets<ObjectStore>, StoreError> {
-    let single = directory::single_records()?;
     let mut store = Buckets::new(ObjectStore);
-    store.take_in(&single, |name| objects::remove(&name.to_bytes()))?;
+    if !store.is_complete()? {
+        store.take_in(&directory::names()?, |name| objects::remove(&name.to_bytes()))?;
+    }
     Ok(store)
 }
 

@@ -123,8 +123,8 @@ fn records_of_their_own_are_moved_one_by_one_whenever_the_power_fails() {
                 })
             };
             device.fail_after(at, fault);
-            // Forty records, and a line for each of sixteen buckets in their list.
-            assert_eq!(take_in().is_err(), at < 56, "write {at} {fault:?}");
+            // Forty records, a line for each of sixteen buckets in their list, and its completion.
+            assert_eq!(take_in().is_err(), at < 57, "write {at} {fault:?}");
             let moved = single.len() - left.borrow().len();
             assert!(moved + 16 >= usize::try_from(at).unwrap().min(40), "{moved} moved at write {at}");
             device.revive();
@@ -134,6 +134,35 @@ fn records_of_their_own_are_moved_one_by_one_whenever_the_power_fails() {
                 assert_eq!(read(&buckets(&device), name), Some(record(name)), "write {at} {fault:?}");
             });
         }
+    }
+}
+
+#[test]
+fn what_was_taken_in_is_complete_and_stays_so() {
+    let device = MemoryDevice::default();
+    let mut store = buckets(&device);
+    store.take_in(&[], |_| Ok(())).unwrap();
+    assert_eq!(device.records(), [], "a new store needs no list yet");
+    assert_eq!(store.is_complete(), Ok(false));
+    store.write(&name(0), &[1]).unwrap();
+    assert_eq!((store.is_complete(), buckets(&device).is_complete()), (Ok(true), Ok(true)));
+
+    // A list that was lost is made again from the buckets that are there.
+    let rest: Vec<_> = device.records().into_iter().filter(|(name, _)| *name != RecordName::BucketList).collect();
+    device.restore(&rest);
+    assert_eq!(buckets(&device).is_complete(), Ok(false));
+    buckets(&device).take_in(&[RecordName::Bucket(0)], |_| Ok(())).unwrap();
+    assert_eq!(buckets(&device).is_complete(), Ok(true));
+    device.restore(&[device.records().into_iter().find(|(name, _)| *name == RecordName::BucketList).unwrap()]);
+    assert_eq!(buckets(&device).read(&name(0)), Err(StoreError::Corrupt));
+}
+
+#[test]
+fn a_list_of_another_form_is_corrupt() {
+    for bytes in [&[][..], &[0, 0], &[0, 0, 2], &[0, 0, 0, 0]] {
+        let device = MemoryDevice::default();
+        device.plant(RecordName::BucketList, bytes.to_vec());
+        assert_eq!(buckets(&device).is_complete(), Err(StoreError::Corrupt), "{bytes:?}");
     }
 }
 
@@ -191,7 +220,7 @@ fn a_bucket_that_is_too_large_is_refused_and_kept() {
     let device = MemoryDevice::default();
     let mut store = buckets(&device);
     store.write(&name(0), &[1; 500 * 1024]).unwrap();
-    assert_eq!(store.write(&name(1), &[2; 300 * 1024]), Err(StoreError::Failed));
+    assert_eq!(store.write(&name(1), &[2; 20 * 1024]), Err(StoreError::Failed));
     for store in [store, buckets(&device)] {
         assert_eq!(read(&store, &name(0)), Some(vec![1; 500 * 1024]));
         assert_eq!(read(&store, &name(1)), None);
