@@ -9,7 +9,7 @@
 
 use alloc::vec::Vec;
 
-use optee_utee::{DataFlag, ErrorKind, ObjectStorageConstants, PersistentObject};
+use optee_utee::{DataFlag, ErrorKind, GenericObject, ObjectStorageConstants, PersistentObject};
 use ta::StoreError;
 use zeroize::Zeroizing;
 
