@@ -58,10 +58,11 @@ async fn damage_that_a_write_finds_is_told_for_good_and_what_is_intact_is_served
 #[tokio::test]
 async fn damage_that_a_reader_finds_is_told_for_good_and_what_is_intact_is_served() {
     let log = devkit::Log::start();
-    let (kms, mut request) = damaged("accounts").await;
+    let (kms, mut request) = damaged("sqlite_autoindex_accounts_1").await;
     kms.gateway.ready().await.unwrap();
     for _ in 0..3 {
-        kms.get(&format!("/kms/accounts/{}", request.account_id)).await.refused(503, "store_unavailable");
+        // The TEE answers; the index only tells whether the account is a stranger's.
+        kms.get(&format!("/kms/accounts/{}", request.account_id)).await.ok();
         is_told(&kms).await;
         kms.sponsor(&request).await.ok();
         is_told(&kms).await;
