@@ -209,7 +209,7 @@ async fn open_damaged(folder: &TempDir) -> Writer {
     });
     let page: u32 = page.await.unwrap();
     writer.close().await.unwrap().close().await.unwrap();
-    devkit::zero_page(&folder.path().join("database"), page.into()).unwrap();
+    devkit::zero_page(&folder.path().join("database"), page).unwrap();
     open(folder).await
 }
 

@@ -22,7 +22,7 @@ async fn damaged(object: &str) -> (Kms, SponsorRequest) {
             .await
             .unwrap();
         database.close().await.unwrap();
-        devkit::zero_page(&file, page.into()).unwrap();
+        devkit::zero_page(&file, page).unwrap();
         let why = Gateway::check_pages(folder).await.unwrap_err().to_string();
         assert!(why.contains("restore the newest copy"), "{why}");
     };

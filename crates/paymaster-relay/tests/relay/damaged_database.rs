@@ -22,7 +22,7 @@ async fn damaged(folder: &TempDir) -> SqliteStore {
     pool.close().await;
     store.database().close().await;
     Database::check_pages(&file).await.unwrap();
-    devkit::zero_page(&file, page.into()).unwrap();
+    devkit::zero_page(&file, page).unwrap();
     let why = Database::check_pages(&file).await.unwrap_err().to_string();
     assert!(why.contains("restore the newest copy"), "{why}");
     SqliteStore::open(&file).await.unwrap()
