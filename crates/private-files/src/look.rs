@@ -101,6 +101,11 @@ pub fn check_database(path: &Path) -> Result<Database> {
     }
     let Some(found) = file(path)? else { return Ok(Database::Missing) };
     check_writable(path, &found)?;
+    // SQLite's log lies beside the file that a link names.
+    if is_mount_point(&fs::canonicalize(path)?)? {
+        let why = "is mounted without its folder, where SQLite keeps what it wrote last: mount the folder";
+        return Err(problem(ErrorKind::InvalidInput, path, why));
+    }
     Ok(state)
 }
 
