@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 /// Few names, so that buckets share records and records are replaced.
 fn name(number: u8) -> RecordName {
     let digest = Hash([number / 2; 32]);
-    if number % 2 == 0 { RecordName::Account(digest) } else { RecordName::Credential(digest) }
+    if number.is_multiple_of(2) { RecordName::Account(digest) } else { RecordName::Credential(digest) }
 }
 
 fn buckets(device: &MemoryDevice) -> Buckets<MemoryStore> {
