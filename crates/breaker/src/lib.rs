@@ -3,9 +3,9 @@
 //!
 //! The first call that times out opens the breaker. From then on no call waits for the dependency;
 //! a background probe repeats until it is answered, and closes the breaker. A call that fails
-//! immediately delays nobody: in that case the breaker opens only if a probe fails as well, and again
-//! a moment later, so that a single server error does not refuse other callers. This crate depends on no other of ours: any
-//! client of a network service can use it.
+//! immediately delays nobody: in that case the breaker opens only if a probe fails as well, and
+//! again a moment later, so that a single server error does not refuse other callers. This crate
+//! depends on no other of ours: any client of a network service can use it.
 
 mod outage_log;
 mod shared_probe;

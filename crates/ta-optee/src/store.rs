@@ -21,8 +21,8 @@ pub(crate) fn open() -> Result<Buckets<ObjectStore>, StoreError> {
     Ok(store)
 }
 
-/// One object for each record (`TEE_STORAGE_PRIVATE`). Where OP-TEE is built with RPMB, it refuses an
-/// older snapshot of it.
+/// One object for each record (`TEE_STORAGE_PRIVATE`). Where OP-TEE is built with RPMB, it refuses
+/// an older snapshot of it.
 pub(crate) struct ObjectStore;
 
 impl SecureStore for ObjectStore {

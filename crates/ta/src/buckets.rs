@@ -15,11 +15,12 @@ use crate::ports::{RecordName, SecureStore, StoreError};
 
 /// How many buckets there are. More of them make every access slower, fewer the replacement of a
 /// record among many accounts.
-const BUCKETS: u8 = 16;
+const BUCKETS: u8 = 32;
 /// The layout of a bucket.
 const LAYOUT: u8 = 1;
-/// Bytes of the largest bucket. A trusted application holds two at once, in four MiB of memory.
-const MAX_BUCKET: usize = 512 * 1024;
+/// Bytes of a bucket, above which no record is added. A trusted application holds two copies at
+/// once, in four MiB of memory.
+const MAX_BUCKET: usize = 192 * 1024;
 /// A buffer of more than [`SMALL`] bytes has a multiple of so many. Buffers that grow by one record
 /// each time would never fit where the ones before them were, and use up the memory.
 const BUFFER_STEP: usize = 64 * 1024;
@@ -174,7 +175,7 @@ fn place(name: &RecordName) -> Option<u8> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct List {
     /// One bit each.
-    buckets: u16,
+    buckets: u32,
     is_complete: bool,
 }
 
@@ -186,12 +187,13 @@ impl List {
             [1] => true,
             _ => return None,
         };
-        Some(Self { buckets: u16::from_be_bytes(*buckets), is_complete })
+        Some(Self { buckets: u32::from_be_bytes(*buckets), is_complete })
     }
 
-    fn to_bytes(self) -> [u8; 3] {
-        let [high, low] = self.buckets.to_be_bytes();
-        [high, low, u8::from(self.is_complete)]
+    fn to_bytes(self) -> Vec<u8> {
+        let mut bytes = self.buckets.to_be_bytes().to_vec();
+        bytes.push(self.is_complete.into());
+        bytes
     }
 
     fn contains(self, number: u8) -> bool {
@@ -202,8 +204,8 @@ impl List {
         Self { buckets: self.buckets | Self::bit(number), ..self }
     }
 
-    fn bit(number: u8) -> u16 {
-        1_u16.checked_shl(u32::from(number)).unwrap_or_default()
+    fn bit(number: u8) -> u32 {
+        1_u32.checked_shl(u32::from(number)).unwrap_or_default()
     }
 }
 
@@ -263,7 +265,7 @@ impl Bucket {
     /// The same bucket with that record, replacing the previous one.
     ///
     /// # Errors
-    /// `Failed` if it would be larger than a bucket may be.
+    /// `Failed` if the record is new and the bucket full, or there is no memory for it.
     fn with(&self, name: &RecordName, record: &[u8]) -> Result<Self, StoreError> {
         let name = name.to_bytes();
         let added = record.len().saturating_add(RecordName::LENGTH).saturating_add(size_of::<u32>());
@@ -277,7 +279,8 @@ impl Bucket {
             bytes.extend_from_slice(&length.to_be_bytes());
             bytes.extend_from_slice(record);
         }
-        if bytes.len() > MAX_BUCKET { Err(StoreError::Failed) } else { Ok(Self(bytes)) }
+        let is_full = bytes.len() > MAX_BUCKET && self.entries().all(|entry| *entry.name != name);
+        if is_full { Err(StoreError::Failed) } else { Ok(Self(bytes)) }
     }
 
     fn names(&self) -> Names {
