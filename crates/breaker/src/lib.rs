@@ -136,9 +136,8 @@ impl Breaker {
     }
 }
 
-/// Opens the breaker with that error if a probe fails now. One that fails immediately is made once
-/// more after a moment: a server, or a proxy before it, may refuse what comes at once with much
-/// else.
+/// Opens the breaker with that error if a probe fails now. A probe that fails immediately is
+/// repeated once, a moment later: a server, or a proxy before it, may refuse requests of a burst.
 async fn confirm(breaker: Weak<Breaker>, why: String) {
     let begun = Instant::now();
     let mut answered = probe(&breaker).await;

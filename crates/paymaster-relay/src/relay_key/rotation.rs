@@ -30,7 +30,8 @@ impl RelayKey {
     /// one: it is in the next key's file, and [`Self::resolve`] tries again.
     ///
     /// # Errors
-    /// [`RelayKeyError`]; the old key is still in use.
+    /// [`RelayKeyError`]: this rotation did not complete. An earlier one that was interrupted may
+    /// have, so that its key is in use.
     pub async fn rotate(&self) -> Result<Address, RelayKeyError> {
         let _rotating = self.rotating.lock().await;
         let record = match self.settle_next().await? {

@@ -60,7 +60,7 @@ proptest! {
             device.revive();
             let found = read(&buckets(&device), &name);
             prop_assert!(found.as_ref() == Some(record) || found.as_ref() == expected.get(&name));
-            // The store that saw the failure goes on with whichever it is.
+            // The instance whose write failed reads the same one.
             prop_assert_eq!(&read(&store, &name), &found);
             expected.extend(found.map(|found| (name, found)));
         }
