@@ -43,7 +43,7 @@ pub struct CreatedAccount {
     pub signature_scheme: SignatureScheme,
     /// The address of its contract. `None` without a factory.
     pub sender: Option<Address>,
-    /// The factory that deploys its contract. `None` if none is configured.
+    /// The factory that deploys its contract. `None` if none is configured for its scheme.
     pub factory: Option<Address>,
     /// keccak256(credentialId): the factory's salt.
     pub salt: Hash,
@@ -66,7 +66,7 @@ pub struct Account {
     pub owner_address: Address,
     /// The scheme in which it signs operations.
     pub signature_scheme: SignatureScheme,
-    /// The factory that deploys its contract. `None` if none is configured.
+    /// The factory that deploys its contract. `None` if none is configured for its scheme.
     pub factory: Option<Address>,
     /// keccak256 of the first passkey's credential id: the factory's salt.
     pub salt: Option<Hash>,

@@ -12,6 +12,7 @@ use super::strangers::Inquirer;
 use super::strangers::StrangersTurn;
 use super::{Caller, Gateway, GatewayError, Inner};
 use crate::ceremony::{NewUser, Verified, VerifiedRegistration};
+use crate::factory::AccountFactory;
 use crate::store::{AccountEntry, Action, Creation, FoundCreation, Unfinished};
 use crate::tee::TeeError;
 use crate::transport::Asker;
@@ -26,7 +27,8 @@ pub struct CreatedAccount {
     pub wallet: WalletInfo,
     /// The passkey it was created with.
     pub registration: VerifiedRegistration,
-    /// The factory, and the address it gives to the account, if one is configured.
+    /// The factory, and the address it gives to the account, if one is configured for its signature
+    /// scheme.
     pub sender: Option<CounterfactualSender>,
     /// keccak256(credentialId): the factory's salt.
     pub salt: Hash,
@@ -101,7 +103,7 @@ impl Gateway {
         })
         .await?;
         let salt = keccak256(&*registration.credential_id);
-        let sender = match &self.inner.factory {
+        let sender = match self.inner.factory_of(wallet.signature_scheme) {
             Some(factory) => Some(CounterfactualSender {
                 factory: factory.address(),
                 sender: factory.counterfactual_sender(&wallet.owner, &salt).await?,
@@ -111,10 +113,10 @@ impl Gateway {
         Ok(CreatedAccount { wallet, registration, sender, salt })
     }
 
-    /// The factory of new accounts, if one is configured.
+    /// The factory of accounts with this scheme, if one is configured.
     #[must_use]
-    pub fn factory(&self) -> Option<Address> {
-        self.inner.factory.as_ref().map(|factory| factory.address())
+    pub fn factory_of(&self, scheme: SignatureScheme) -> Option<Address> {
+        self.inner.factory_of(scheme).map(AccountFactory::address)
     }
 
     /// An account's public facts.
@@ -148,6 +150,11 @@ impl Gateway {
 }
 
 impl Inner {
+    /// An account of another scheme can send nothing from an address that the factory gives it.
+    fn factory_of(&self, scheme: SignatureScheme) -> Option<&dyn AccountFactory> {
+        self.factory.as_deref().filter(|_| scheme == self.settings.scheme_of_factory())
+    }
+
     /// A turn to look up an account that the index does not know.
     async fn stranger(&self, account_id: &AccountId, inquirer: Inquirer) -> Result<StrangersTurn, GatewayError> {
         let turn = self.strangers.turn(inquirer).await?;

@@ -405,7 +405,7 @@ async fn the_counterfactual_sender_is_the_factory_contract_s() {
         rpc_url: anvil.url().to_string().into(),
         timeout_seconds: 5,
     };
-    let kms = Kms::with_factory(Arc::new(ChainFactory::new(&factory).unwrap())).await;
+    let kms = Kms::with_factory(settings, Arc::new(ChainFactory::new(&factory).unwrap())).await;
     let (passkey, account) = kms.account().await;
 
     let owner = account["ownerAddress"].as_str().unwrap().parse().unwrap();
@@ -423,8 +423,9 @@ async fn during_an_outage_of_the_chain_the_account_is_created_and_the_sender_can
         rpc_url: "http://127.0.0.1:1".to_owned().into(),
         timeout_seconds: 1,
     };
-    let kms = Kms::with_factory(Arc::new(ChainFactory::new(&factory).unwrap())).await;
+    let kms = Kms::with_factory(settings, Arc::new(ChainFactory::new(&factory).unwrap())).await;
     let (passkey, registration_id) = kms.register().await;
+        signature_scheme: None,
     let error = kms.create(json!({ "registrationId": registration_id })).await.refused(503, "factory_unavailable");
     assert_eq!(error["retryable"], true);
     kms.get(&format!("/kms/accounts/{}", AccountId::of_credential(passkey.credential_id()))).await.ok();
@@ -443,6 +444,7 @@ async fn node_without_end(head: &'static str) -> (String, tokio::task::JoinHandl
             sent += part.len();
         }
         sent
+        signature_scheme: None,
     });
     (url, sent)
 }
@@ -450,7 +452,12 @@ async fn node_without_end(head: &'static str) -> (String, tokio::task::JoinHandl
 #[tokio::test]
 async fn an_endless_answer_about_the_factory_is_not_read_to_the_end() {
     let (url, sent) = node_without_end("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n").await;
-    let settings = FactorySettings { address: proto::Address::default(), rpc_url: url.into(), timeout_seconds: 600 };
+    let settings = FactorySettings {
+        address: proto::Address::default(),
+        signature_scheme: None,
+        rpc_url: url.into(),
+        timeout_seconds: 600,
+    };
     ChainFactory::new(&settings).unwrap().look_at().await.unwrap_err();
     let sent = sent.await.unwrap();
     assert!(sent < 64 << 20, "{sent}");

@@ -15,6 +15,7 @@ mod browsers;
 mod clock_set_right;
 mod closing;
 mod disk_full;
+mod factory_scheme;
 mod failures;
 mod flood;
 mod moved_database;

@@ -46,7 +46,7 @@ pub(super) async fn show(
     Ok(Json(Account {
         owner_address: wallet.owner,
         signature_scheme: wallet.signature_scheme,
-        factory: gateway.factory(),
+        factory: gateway.factory_of(wallet.signature_scheme),
         salt: wallet.passkeys.first().map(|first| keccak256(&*first.credential_id)),
         passkeys: wallet.passkeys.iter().map(Into::into).collect(),
         account_id: wallet.account_id,
