@@ -26,7 +26,7 @@ pub struct CreateAccount {
     pub invitation: Option<SignedInvitation>,
 }
 
-/// The created account.
+/// The account of the registration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreatedAccount {
@@ -47,6 +47,9 @@ pub struct CreatedAccount {
     pub factory: Option<Address>,
     /// keccak256(credentialId): the factory's salt.
     pub salt: Hash,
+    /// Whether this request created it. Otherwise it existed: anyone can repeat a registration with
+    /// an account's public facts, so this answer does not prove that the caller has its passkey.
+    pub created: bool,
 }
 
 /// Requests an account.

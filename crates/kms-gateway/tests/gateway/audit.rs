@@ -64,6 +64,35 @@ async fn every_decision_has_a_row_with_its_reason() {
     assert_eq!(sponsored.get::<String, _>("context_hash"), context.to_string());
 }
 
+/// As docs/api.md says, so that its sender can compute it.
+#[tokio::test]
+async fn a_callers_data_is_hashed_with_sorted_keys() {
+    let kms = Kms::start().await;
+    let request = kms.honest_request().await;
+    let body = request.body().to_string().replace(r#"{"policy":"test"}"#, r#"{"b": {"d": 1, "c": "é"}, "a": [2]}"#);
+    kms.send(request.over_http(&kms).body(body)).await.ok();
+    let hash: String = sqlx::query_scalar("SELECT context_hash FROM audit ORDER BY seq DESC LIMIT 1")
+        .fetch_one(&kms.database().await)
+        .await
+        .unwrap();
+    let sorted = r#"{"a":[2],"b":{"c":"é","d":1}}"#;
+    assert_eq!(hash, proto::primitives::keccak256(sorted).to_string());
+}
+
+#[tokio::test]
+async fn a_refused_creation_has_a_row_with_the_account_s_id() {
+    let kms = Kms::start().await;
+    let (_, first) = kms.register().await;
+    let reserved = format!("pk_{}", "ab".repeat(20));
+    kms.create(json!({ "registrationId": first, "accountId": reserved })).await.refused(400, "account_id_reserved");
+    let rows: Vec<(String, Option<String>)> =
+        sqlx::query_as("SELECT reason, account_id FROM audit WHERE action = 'create_account'")
+            .fetch_all(&kms.database().await)
+            .await
+            .unwrap();
+    assert_eq!(rows, [("account_id_reserved".to_owned(), Some(reserved))]);
+}
+
 #[tokio::test]
 async fn public_requests_are_counted_and_fill_no_audit() {
     let kms = Kms::start().await;
