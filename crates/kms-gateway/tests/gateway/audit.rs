@@ -1,6 +1,6 @@
 //! Every decision has a row, and no row can be changed undetected.
 
-use kms_gateway::store::AuditError;
+use kms_gateway::store::{AuditError, AuditHead};
 use serde_json::json;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use sqlx::{AssertSqlSafe, Row};
@@ -163,6 +163,51 @@ async fn any_change_of_a_row_breaks_the_chain_at_that_row() {
             Err(AuditError::Broken { seq }) => assert_eq!(seq, broken_at, "{change}"),
             other => panic!("{change}: {other:?}"),
         }
+    }
+}
+
+#[tokio::test]
+async fn a_row_before_the_first_breaks_the_chain() {
+    for seq in [0, -1, i64::MIN] {
+        let kms = Kms::start().await;
+        let forged = "INSERT INTO audit (seq, at, request_id, action, decision, reason, prev_hash, hash)
+                      SELECT ?, at, request_id, action, decision, reason, prev_hash, hash FROM audit WHERE seq = 1";
+        sqlx::query(forged).bind(seq).execute(&kms.database().await).await.unwrap();
+        match kms.verify_audit().await {
+            Err(AuditError::Broken { seq: 1 }) => {}
+            other => panic!("{seq}: {other:?}"),
+        }
+    }
+}
+
+/// Removed rows leave no trace once others follow, and neither does an older copy.
+#[tokio::test]
+async fn a_noted_head_is_found_among_newer_rows_until_its_row_is_removed() {
+    let kms = Kms::start().await;
+    let empty = AuditHead::default();
+    kms.account().await;
+    let noted = kms.verify_audit().await.unwrap();
+    kms.account().await;
+    let newest = kms.verify_audit().await.unwrap();
+    for known in [empty, noted, newest] {
+        assert_eq!(kms.verify_audit_since(known).await.unwrap(), newest);
+    }
+
+    let database = kms.database().await;
+    sqlx::query("DROP TRIGGER audit_is_never_deleted").execute(&database).await.unwrap();
+    sqlx::query("DELETE FROM audit WHERE seq >= ?").bind(noted.rows).execute(&database).await.unwrap();
+    database.close().await;
+    let kms = kms.restart().await;
+    for _ in 0..3 {
+        kms.account().await;
+    }
+    let rows_now = kms.verify_audit().await.unwrap().rows;
+    assert!(rows_now > newest.rows);
+    match kms.verify_audit_since(noted).await {
+        Err(AuditError::NotedHeadMissing { noted: missing, rows }) => {
+            assert_eq!((missing, rows), (noted.hash, rows_now));
+        }
+        other => panic!("{other:?}"),
     }
 }
 

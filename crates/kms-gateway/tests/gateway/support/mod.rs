@@ -155,7 +155,12 @@ pub fn simulator(folder: &Path) -> Arc<dyn TeeTransport> {
 
 impl Kms {
     pub async fn verify_audit(&self) -> Result<AuditHead, AuditError> {
-        Gateway::verify_audit(self.folder.path()).await
+        Gateway::verify_audit(self.folder.path(), None).await
+    }
+
+    /// The same, with a head that was noted before.
+    pub async fn verify_audit_since(&self, noted: AuditHead) -> Result<AuditHead, AuditError> {
+        Gateway::verify_audit(self.folder.path(), Some(noted.hash)).await
     }
 
     /// A new gateway with a new simulator.
