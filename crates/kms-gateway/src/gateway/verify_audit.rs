@@ -15,7 +15,7 @@ impl Gateway {
     ///
     /// # Errors
     /// [`AuditError::Broken`] names the first row that does not follow;
-    /// [`AuditError::NotedHeadMissing`]; [`AuditError::Store`] if there is no database, or it cannot
+    /// [`AuditError::NotedHeadMissing`]; [`AuditError::Store`] if there is no database, or it can't
     /// be read.
     pub async fn verify_audit(data_dir: &Path, noted: Option<Hash>) -> Result<AuditHead, AuditError> {
         SqliteStore::verify_audit_of(&data_dir.join(DATABASE), noted).await
