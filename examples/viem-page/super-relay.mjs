@@ -41,7 +41,7 @@ async function ask(url, body) {
   return answer;
 }
 
-/** The id of an account that was made without one. */
+/** The accountId that the KMS gives if none was chosen. */
 const accountIdOf = ({ rawId }) => `pk_${keccak256(new Uint8Array(rawId)).slice(2, 42)}`;
 
 /** What the KMS answered, unless it is about another account or another's passkey. */
@@ -113,7 +113,7 @@ function approve(intent, webauthn) {
 
 /**
  * Owner and paymaster of an account that `createAccount` or `findAccount` gave, as viem wants them.
- * An EntryPoint elsewhere than on public chains needs its version: "0.6", "0.7" or "0.8".
+ * An EntryPoint at another address than the usual one needs its version: "0.6", "0.7" or "0.8".
  */
 export function superRelay(url, { accountId, ownerAddress }, entryPointVersion) {
   const relay = createClient({ transport: http(url) });

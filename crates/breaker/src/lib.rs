@@ -3,9 +3,9 @@
 //!
 //! The first call that times out opens the breaker. From then on no call waits for the dependency;
 //! a background probe repeats until it is answered, and closes the breaker. A call that fails
-//! immediately delays nobody: in that case the breaker opens only if a probe fails as well, so that
-//! a single server error does not refuse other callers. This crate depends on no other of ours: any
-//! client of a network service can use it.
+//! immediately delays nobody: in that case the breaker opens only if a probe fails as well, and
+//! again a moment later, so that a single server error does not refuse other callers. This crate
+//! depends on no other of ours: any client of a network service can use it.
 
 mod outage_log;
 mod shared_probe;
@@ -136,9 +136,16 @@ impl Breaker {
     }
 }
 
-/// Opens the breaker with that error if a probe fails now.
+/// Opens the breaker with that error if a probe fails now. One that fails immediately is made once
+/// more after a moment: a server, or a proxy before it, may refuse what comes at once with much
+/// else.
 async fn confirm(breaker: Weak<Breaker>, why: String) {
-    let answered = probe(&breaker).await;
+    let begun = Instant::now();
+    let mut answered = probe(&breaker).await;
+    if matches!(answered, Ok(Some(false))) && begun.elapsed() < AT_ONCE {
+        sleep(AT_ONCE).await;
+        answered = probe(&breaker).await;
+    }
     let Some(breaker) = breaker.upgrade() else { return };
     breaker.state().is_doubted = false;
     if matches!(answered, Ok(Some(true))) {
@@ -262,8 +269,23 @@ mod tests {
         assert_eq!(dependency.probes.load(Ordering::SeqCst), 1, "one for all of them");
         dependency.answers.store(false, Ordering::SeqCst);
         breaker.failed(breaker.check().unwrap(), "connection refused");
-        sleep(Duration::from_millis(1)).await;
+        sleep(AT_ONCE * 2).await;
         assert_eq!(breaker.check().unwrap_err().to_string(), "connection refused");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_refused_for_a_moment_opens_nothing() {
+        let (breaker, dependency) = breaker();
+        for _ in 0..3 {
+            dependency.answers.store(false, Ordering::SeqCst);
+            breaker.failed(breaker.check().unwrap(), "HTTP status 503");
+            sleep(AT_ONCE / 2).await;
+            assert!(breaker.check().is_ok());
+            dependency.answers.store(true, Ordering::SeqCst);
+            sleep(AT_ONCE * 2).await;
+            assert!(breaker.check().is_ok());
+        }
+        assert_eq!(dependency.probes.load(Ordering::SeqCst), 6);
     }
 
     #[tokio::test(start_paused = true)]
@@ -281,7 +303,7 @@ mod tests {
         let begun = breaker.check().unwrap();
         sleep(AT_ONCE * 2).await;
         breaker.doubted(begun, "no answer in time");
-        sleep(Duration::from_millis(1)).await;
+        sleep(AT_ONCE * 2).await;
         assert_eq!(breaker.check().unwrap_err().to_string(), "no answer in time");
     }
 

@@ -20,6 +20,13 @@ pub struct OutageLog {
 struct Noticed {
     since: Instant,
     by: BTreeSet<String>,
+    is_final: bool,
+}
+
+impl Noticed {
+    fn now() -> Self {
+        Self { since: Instant::now(), by: BTreeSet::new(), is_final: false }
+    }
 }
 
 impl OutageLog {
@@ -45,17 +52,29 @@ impl OutageLog {
         }
     }
 
+    /// Called when the dependency failed in a way that does not end before the process does. Logs
+    /// the last line of this log.
+    pub fn failed_for_good(&self, why: impl Display) {
+        if self.note_end() {
+            tracing::error!("{} is failing for good: {why}", self.what);
+        }
+    }
+
     fn note_failure(&self, task: &str) -> bool {
         let mut outage = self.outage();
         let is_news = outage.is_none();
-        outage.get_or_insert_with(|| Noticed { since: Instant::now(), by: BTreeSet::new() }).by.insert(task.to_owned());
+        outage.get_or_insert_with(Noticed::now).by.insert(task.to_owned());
         is_news
+    }
+
+    fn note_end(&self) -> bool {
+        !std::mem::replace(&mut self.outage().get_or_insert_with(Noticed::now).is_final, true)
     }
 
     fn note_success(&self, task: &str) -> Option<Instant> {
         let mut outage = self.outage();
         let noticed = outage.as_mut()?;
-        let was_last = noticed.by.remove(task) && noticed.by.is_empty();
+        let was_last = noticed.by.remove(task) && noticed.by.is_empty() && !noticed.is_final;
         if was_last { outage.take().map(|noticed| noticed.since) } else { None }
     }
 
@@ -81,5 +100,18 @@ mod tests {
         assert!(log.note_success("one").is_none());
         assert!(log.note_success("another").is_some());
         assert!(log.note_failure("another"), "the next outage is logged again");
+    }
+
+    #[test]
+    fn a_failure_for_good_is_logged_once_and_never_ends() {
+        for has_failed_before in [true, false] {
+            let log = OutageLog::new("it");
+            assert!(!has_failed_before || log.note_failure("one"));
+            assert!(log.note_end());
+            assert!(!log.note_end());
+            assert!(!log.note_failure("one"));
+            assert!(log.note_success("one").is_none());
+            assert!(!log.note_failure("another"));
+        }
     }
 }

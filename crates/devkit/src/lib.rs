@@ -26,6 +26,7 @@ mod simple_account;
 mod small_disk;
 pub mod user_operation;
 mod version;
+mod zero_page;
 
 pub use alloy_primitives::{Address, B256, Bytes, U256};
 pub use anvil::{Anvil, AnvilOptions};
@@ -44,3 +45,4 @@ pub use redis_server::RedisServer;
 pub use simple_account::{Call, SimpleAccountFactory, execute, execute_batch};
 pub use small_disk::{SmallDisk, run_on_small_disk};
 pub use version::EntryPointVersion;
+pub use zero_page::zero_page;

@@ -1,19 +1,18 @@
 //! Errors of the stores.
 
+use std::error::Error;
+
 use sqlite_writer::NotWritten;
 use thiserror::Error;
 
-/// The store cannot answer: it is missing, full, or contains something it never wrote.
+/// The store cannot answer: it is missing, full, damaged, or contains something it never wrote.
 #[derive(Debug, Error)]
-#[error("{detail}")]
-pub struct StoreError {
-    /// For the log.
-    pub detail: String,
-}
+#[error("{0}")]
+pub struct StoreError(#[source] Box<dyn Error + Send + Sync>);
 
 impl StoreError {
-    pub(crate) fn new(detail: impl ToString) -> Self {
-        Self { detail: detail.to_string() }
+    pub(crate) fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(cause.into())
     }
 }
 

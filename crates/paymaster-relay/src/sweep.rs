@@ -57,6 +57,12 @@ impl Sweeper {
 
     /// Work that needs no chain.
     async fn keep_up_once(&self) -> Result<(), RelayError> {
+        // Here, since the sweep of a chain waits for its node.
+        for chain in self.settlers.iter().map(|settler| settler.chain()) {
+            if let Some(seconds) = chain.time.block_age() {
+                self.metrics.block_age(chain.id(), seconds);
+            }
+        }
         self.api_keys.save_usage().await?;
         self.claims.tidy().await?;
         self.metrics.key_age(self.relay_key.age().await);
@@ -70,9 +76,6 @@ impl Sweeper {
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
             let Some(outcome) = stop.run_until_cancelled(self.sweep(settler)).await else { return };
             outage.note(outcome, settler.needs());
-            if let Some(seconds) = chain.time.block_age() {
-                self.metrics.block_age(chain.id(), seconds);
-            }
             clocks.note(chain.time.check().map_err(RelayError::from), settler.needs());
         }
     }

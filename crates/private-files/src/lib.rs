@@ -8,7 +8,7 @@ mod temporary;
 
 pub use in_place::InPlace;
 pub use lock::lock;
-pub use look::{Database, check_database, check_file, check_folder, check_folder_to_make};
+pub use look::{Database, check_database, check_file, check_folder, check_folder_to_make, is_mount_point};
 pub use temporary::TemporaryFolder;
 
 use std::ffi::OsString;

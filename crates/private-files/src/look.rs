@@ -7,7 +7,7 @@ use std::io::{Error, ErrorKind, Result};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use rustix::fs::{Access, AtFlags, CWD, accessat};
+use rustix::fs::{Access, AtFlags, CWD, StatxFlags, accessat, statx};
 use rustix::process::geteuid;
 
 use crate::{BESIDE, beside, is_restricted};
@@ -52,6 +52,27 @@ pub fn check_file(path: &Path) -> Result<bool> {
     Ok(true)
 }
 
+/// Whether something is mounted at an existing path itself: a file there cannot be replaced by a
+/// rename. `false` before Linux 5.8, which doesn't tell.
+///
+/// # Errors
+/// [`Error`] that names the path.
+pub fn is_mount_point(path: &Path) -> Result<bool> {
+    let folder = match path.parent() {
+        Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
+        Some(folder) => folder,
+        None => return Ok(true),
+    };
+    // As a rename does, which follows links to the folder alone.
+    let mount = |path: &Path, links: AtFlags| -> Result<Option<u64>> {
+        let found = statx(CWD, path, links, StatxFlags::MNT_ID)
+            .map_err(|error| problem(error.kind(), path, Error::from(error)))?;
+        let is_told = StatxFlags::from_bits_retain(found.stx_mask).contains(StatxFlags::MNT_ID);
+        Ok(is_told.then_some(found.stx_mnt_id))
+    };
+    Ok(mount(path, AtFlags::SYMLINK_NOFOLLOW)? != mount(folder, AtFlags::empty())?)
+}
+
 /// The state of a SQLite database, determined without opening it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Database {
@@ -80,6 +101,11 @@ pub fn check_database(path: &Path) -> Result<Database> {
     }
     let Some(found) = file(path)? else { return Ok(Database::Missing) };
     check_writable(path, &found)?;
+    // SQLite's log lies beside the file that a link names.
+    if is_mount_point(&fs::canonicalize(path)?)? {
+        let why = "is mounted without its folder, where SQLite keeps what it wrote last: mount the folder";
+        return Err(problem(ErrorKind::InvalidInput, path, why));
+    }
     Ok(state)
 }
 

@@ -3,12 +3,12 @@
 
 use std::fs::{self, Permissions};
 use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use private_files::{
     Database, InPlace, TemporaryFolder, check_database, check_file, check_folder, check_folder_to_make, create_new,
-    lock, prepare_database, restrict,
+    is_mount_point, lock, prepare_database, restrict,
 };
 
 fn mode(path: &Path) -> u32 {
@@ -123,4 +123,18 @@ fn a_temporary_folder_is_private_and_removed_with_its_contents() {
     drop(temporary);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     assert_eq!(TemporaryFolder::make_in(&path).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn a_mount_point_is_told_from_a_file_in_a_mounted_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key");
+    drop(create_new(&path).unwrap());
+    assert!(!is_mount_point(&path).unwrap());
+    assert!(is_mount_point(Path::new("/proc")).unwrap());
+    // A link to a folder on another mount, with a file that can be replaced there.
+    let link = folder.path().join("link");
+    symlink("/proc/self", &link).unwrap();
+    assert!(!is_mount_point(&link.join("status")).unwrap());
+    assert_eq!(is_mount_point(&folder.path().join("none")).unwrap_err().kind(), ErrorKind::NotFound);
 }

@@ -1,4 +1,4 @@
-//! One lock per key, within this process.
+//! One value per key, within this process, for as long as it is used.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -9,29 +9,39 @@ use tokio::sync::Mutex as Lock;
 /// Below this many entries the map is not cleaned up.
 const TIDY_ABOVE: usize = 1024;
 
-/// The locks of all keys that are locked or waited for.
+/// The values of all keys that are in use.
 #[derive(Debug)]
-pub struct Locks<K>(Mutex<HashMap<K, Weak<Lock<()>>>>);
+pub struct PerKey<K, V>(Mutex<HashMap<K, Weak<V>>>);
 
-impl<K> Default for Locks<K> {
+/// The locks of all keys that are locked or waited for. Each is fair: first come, first served.
+pub type Locks<K> = PerKey<K, Lock<()>>;
+
+impl<K, V> Default for PerKey<K, V> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<K: Eq + Hash> Locks<K> {
-    /// The lock of a key, which is fair: first come, first served.
-    pub fn of(&self, key: K) -> Arc<Lock<()>> {
-        let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(lock) = locks.get(&key).and_then(Weak::upgrade) {
-            return lock;
+impl<K: Eq + Hash, V: Default> PerKey<K, V> {
+    /// The value of a key.
+    pub fn of(&self, key: K) -> Arc<V> {
+        self.of_or(key, V::default)
+    }
+}
+
+impl<K: Eq + Hash, V> PerKey<K, V> {
+    /// The value of a key, made for its first user.
+    pub(crate) fn of_or(&self, key: K, make: impl FnOnce() -> V) -> Arc<V> {
+        let mut values = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(value) = values.get(&key).and_then(Weak::upgrade) {
+            return value;
         }
-        if locks.len() >= TIDY_ABOVE && locks.len().is_power_of_two() {
-            locks.retain(|_, lock| lock.strong_count() > 0);
+        if values.len() >= TIDY_ABOVE && values.len().is_power_of_two() {
+            values.retain(|_, value| value.strong_count() > 0);
         }
-        let lock = Arc::new(Lock::new(()));
-        locks.insert(key, Arc::downgrade(&lock));
-        lock
+        let value = Arc::new(make());
+        values.insert(key, Arc::downgrade(&value));
+        value
     }
 }
 
@@ -41,7 +51,7 @@ mod tests {
 
     #[test]
     fn a_key_has_one_lock_while_it_is_used_and_unused_ones_are_removed() {
-        let locks = Locks::default();
+        let locks = Locks::<u32>::default();
         let kept = locks.of(0);
         for key in 1..10_000 {
             drop(locks.of(key));

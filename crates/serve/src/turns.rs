@@ -3,6 +3,8 @@
 //! at most one of them. Across all clients, as many requests are parsed at once as there are
 //! processors, in order of arrival, so that requests already parsed, which wait for the chain or
 //! the TEE, resume after few of them, however many clients there are.
+//!
+//! The messages of a client's WebSockets are also bounded in number, as its connections are.
 
 use std::future::Future;
 use std::num::NonZero;
@@ -12,13 +14,18 @@ use std::thread::available_parallelism;
 
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
-use crate::locks::Locks;
+use crate::locks::{Locks, PerKey};
 use crate::trusted_proxies::Client;
+
+/// Maximum number of messages of a client that are answered at once, on all its WebSockets: as many
+/// as an address may have connections by default.
+const MESSAGES: usize = 256;
 
 /// The turns of one port's clients.
 #[derive(Clone, Debug)]
 pub struct Turns {
     clients: Arc<Locks<Client>>,
+    messages: Arc<PerKey<Client, Semaphore>>,
     processors: Arc<Semaphore>,
 }
 
@@ -28,6 +35,8 @@ pub struct Turn {
     turns: Turns,
     client: Client,
     held: Arc<Mutex<Option<Held>>>,
+    /// Of a message, until it is answered.
+    _place: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 /// A turn in progress.
@@ -41,7 +50,8 @@ struct Held {
 impl Default for Turns {
     fn default() -> Self {
         let processors = available_parallelism().map_or(1, NonZero::get);
-        Self { clients: Arc::default(), processors: Arc::new(Semaphore::new(processors)) }
+        let processors = Arc::new(Semaphore::new(processors));
+        Self { clients: Arc::default(), messages: Arc::default(), processors }
     }
 }
 
@@ -49,7 +59,15 @@ impl Turns {
     /// A turn for a request of that client.
     #[must_use]
     pub fn of(&self, client: Client) -> Turn {
-        Turn { turns: self.clone(), client, held: Arc::default() }
+        Turn { turns: self.clone(), client, held: Arc::default(), _place: None }
+    }
+
+    /// A turn for a message on a WebSocket of that client, to be kept until the message is
+    /// answered: waits while the client has too many.
+    pub async fn of_message(&self, client: Client) -> Turn {
+        let places = self.messages.of_or(client, || Semaphore::new(MESSAGES));
+        let place = places.acquire_owned().await.ok().map(Arc::new);
+        Turn { _place: place, ..self.of(client) }
     }
 }
 
@@ -122,6 +140,25 @@ mod tests {
         let other = turns.of(client(2));
         assert!(other.until_it_waits(other.begin()).now_or_never().is_some());
         first.end();
+        assert!(waiting.now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_client_with_many_messages_waits_for_its_own_answers() {
+        let turns = Turns::default();
+        let mut answering = Vec::new();
+        for _ in 0..MESSAGES {
+            answering.push(turns.of_message(client(1)).await);
+        }
+        let mut waiting = Box::pin(turns.of_message(client(1)));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        // The runtime lets a task proceed only so often without a break.
+        yield_now().await;
+        assert!(turns.of_message(client(2)).now_or_never().is_some());
+        let kept = answering[0].clone();
+        answering.remove(0);
+        assert!(waiting.as_mut().now_or_never().is_none());
+        drop(kept);
         assert!(waiting.now_or_never().is_some());
     }
 

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod connection;
+mod damage;
 mod job;
 mod look;
 mod migrations;
@@ -10,7 +11,7 @@ mod run;
 #[cfg(test)]
 mod tests;
 
-use std::fmt::Display;
+use std::error::Error;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,8 +26,9 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+pub use damage::Damage;
 pub use job::Changes;
-pub use look::{Look, LookError};
+pub use look::{Look, LookError, check_pages};
 pub use migrations::Migrations;
 
 use connection::Reopened;
@@ -63,6 +65,7 @@ pub struct Writer {
 #[derive(Clone, Debug)]
 struct Shared {
     outages: Arc<OutageLog>,
+    damage: Damage,
     probe: SharedProbe,
     rollbacks: Rollbacks,
     /// Whether a write failed and none has been committed since.
@@ -98,8 +101,10 @@ impl Writer {
         write_some: WriteSome,
     ) -> Result<Self, sqlx::Error> {
         let (queue, jobs) = mpsc::channel(QUEUE);
+        let outages = Arc::new(OutageLog::new(what));
         let shared = Shared {
-            outages: Arc::new(OutageLog::new(what)),
+            damage: Damage::new(options.get_filename().to_owned(), Arc::clone(&outages)),
+            outages,
             probe: SharedProbe::default(),
             rollbacks: Rollbacks::default(),
             has_failed: Arc::default(),
@@ -116,6 +121,12 @@ impl Writer {
         &self.shared.outages
     }
 
+    /// Damage of the file.
+    #[must_use]
+    pub fn damage(&self) -> &Damage {
+        &self.shared.damage
+    }
+
     /// The count of rollbacks.
     #[must_use]
     pub fn rollbacks(&self) -> &Rollbacks {
@@ -130,20 +141,21 @@ impl Writer {
     pub async fn write<T, E, W>(&self, work: W) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<NotWritten> + Display + Send + 'static,
+        E: From<NotWritten> + Error + Send + 'static,
         W: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Changes<T>, E>> + Send + 'static,
     {
-        job::queue(self.queue()?, work).await
+        job::queue(self.queue()?, self.shared.damage.clone(), work).await
     }
 
-    /// Whether the file is in its place and accepts writes. Answers quickly: if the probe's own
-    /// write stays queued for too long, another committed write counts too.
+    /// Whether the file is in its place, accepts writes, and was never found damaged. Answers
+    /// quickly: if the probe's own write stays queued for too long, another committed write counts
+    /// too.
     ///
     /// # Errors
     /// [`Unproven`].
     pub async fn probe(&self) -> Result<(), Unproven> {
-        let (queue, work) = (self.look()?, self.write_some);
-        self.shared.probe.outcome(|| write_some(queue, work)).await
+        self.undamaged()?;
+        self.probe_writing().await
     }
 
     /// The same for frequent callers: reuses the outcome of a write that is no older than `age`.
@@ -151,22 +163,25 @@ impl Writer {
     /// # Errors
     /// [`Unproven`].
     pub async fn recent_probe(&self, age: Duration) -> Result<(), Unproven> {
-        let (queue, work) = (self.look()?, self.write_some);
-        self.shared.probe.recent_outcome(age, || write_some(queue, work)).await
+        self.undamaged()?;
+        let writing = self.writing()?;
+        self.shared.probe.recent_outcome(age, || writing).await
     }
 
     /// Like [`Self::probe`], but writes nothing to disk while writes succeed: a transaction without
     /// changes needs only the file in its place and the lock. After a failed write, and until one
-    /// succeeds, it probes, which fails quickly, so that a known failure delays no request.
+    /// succeeds, it probes, which fails quickly, so that a known failure delays no request. Damage
+    /// that was found elsewhere in the file is no failure: what is intact is served.
     ///
     /// # Errors
     /// [`Unproven`].
     pub async fn try_out(&self) -> Result<(), Unproven> {
         let queue = self.look()?;
         if self.shared.has_failed.load(Ordering::Relaxed) {
-            return self.probe().await;
+            return self.probe_writing().await;
         }
-        let nothing = job::queue(queue, |_| async { Ok::<_, NotWritten>(Changes::Undone(())) }.boxed());
+        let damage = self.shared.damage.clone();
+        let nothing = job::queue(queue, damage, |_| async { Ok::<_, NotWritten>(Changes::Undone(())) }.boxed());
         nothing.await.map_err(|error| Unproven::Failed(error.to_string()))
     }
 
@@ -178,6 +193,22 @@ impl Writer {
         let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         // If the writer panicked, its callers already learnt that the outcome is unknown.
         task.await.inspect_err(|error| tracing::error!(%error, "the writer of a database panicked")).ok()?
+    }
+
+    async fn probe_writing(&self) -> Result<(), Unproven> {
+        let writing = self.writing()?;
+        self.shared.probe.outcome(|| writing).await
+    }
+
+    fn writing(&self) -> Result<impl Future<Output = Result<(), ProbeError>> + Send + use<>, Unproven> {
+        let (queue, damage, work) = (self.look()?, self.shared.damage.clone(), self.write_some);
+        Ok(job::queue(queue, damage, move |connection| {
+            work(connection).map(|done| Ok(done.map(Changes::Kept)?)).boxed()
+        }))
+    }
+
+    fn undamaged(&self) -> Result<(), Unproven> {
+        self.shared.damage.found().map_or(Ok(()), |problem| Err(Unproven::Failed(problem.to_owned())))
     }
 
     /// Each transaction checks this too: its callers learn that it failed, callers of this method
@@ -195,12 +226,8 @@ impl Writer {
 /// The outcome of a probe's own write.
 #[derive(Debug, Error)]
 enum ProbeError {
-    #[error(transparent)]
+    #[error("{0}")]
     Database(#[from] sqlx::Error),
-    #[error(transparent)]
+    #[error("{0}")]
     NotWritten(#[from] NotWritten),
-}
-
-async fn write_some(queue: mpsc::Sender<Job>, work: WriteSome) -> Result<(), ProbeError> {
-    job::queue(queue, move |connection| work(connection).map(|done| Ok(done.map(Changes::Kept)?)).boxed()).await
 }

@@ -42,6 +42,32 @@ pub enum LookError {
     /// A migration was made that this version does not have.
     #[error("it was migrated by a later version of super-relay")]
     Later,
+    /// A page is not as SQLite wrote it.
+    #[error("damaged: {0}: restore the newest copy")]
+    Damaged(String),
+}
+
+/// Reads the whole file and checks its structure, without changing anything: takes as long as the
+/// disk takes to read it.
+///
+/// # Errors
+/// [`LookError::Damaged`]; others if it cannot be read.
+pub async fn check_pages(file: &Path) -> Result<(), LookError> {
+    let Some(mut connection) = open(file).await? else { return Ok(()) };
+    let found: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut connection).await?;
+    if found == "ok" { Ok(()) } else { Err(LookError::Damaged(found.replace('\n', " "))) }
+}
+
+/// `None` if there is no such file, and one can be created.
+async fn open(file: &Path) -> Result<Option<SqliteConnection>, LookError> {
+    let is_closed = match private_files::check_database(file)? {
+        Database::Missing => return Ok(None),
+        Database::Closed => true,
+        Database::InUse => false,
+    };
+    // SQLite creates a log for reading, unless it is told that the file does not change.
+    let options = SqliteConnectOptions::new().filename(file).read_only(true).immutable(is_closed);
+    Ok(Some(options.connect().await?))
 }
 
 impl Migrations {
@@ -51,14 +77,7 @@ impl Migrations {
     /// # Errors
     /// [`LookError`].
     pub async fn look_at(self, file: &Path) -> Result<Option<Look>, LookError> {
-        let is_closed = match private_files::check_database(file)? {
-            Database::Missing => return Ok(None),
-            Database::Closed => true,
-            Database::InUse => false,
-        };
-        // SQLite creates a log for reading, unless it is told that the file does not change.
-        let options = SqliteConnectOptions::new().filename(file).read_only(true).immutable(is_closed);
-        let mut connection = options.connect().await?;
+        let Some(mut connection) = open(file).await? else { return Ok(None) };
         let applied = self.applied(&mut connection).await?;
         let due = self.0.len() - applied.len();
         Ok(Some(Look { connection, applied, due }))

@@ -69,7 +69,10 @@ impl Run {
 
     /// Updated before any caller gets its reply.
     fn note(&self, outcome: &Result<(), TransactionError>, done: &[Done]) {
-        let Shared { outages, probe, has_failed, .. } = &self.shared;
+        let Shared { outages, damage, probe, has_failed, .. } = &self.shared;
+        if let Err(TransactionError::Database(error)) = outcome {
+            damage.found_in(error);
+        }
         let failed = done.iter().find_map(|job| match &job.came_to {
             CameTo::Failed(why) => Some(why.clone()),
             CameTo::Kept | CameTo::Undone => None,

@@ -1,5 +1,6 @@
 //! The writer's guarantees to its callers.
 
+use sqlx::Connection as _;
 use sqlx::sqlite::SqliteJournalMode;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -9,7 +10,7 @@ use run::BATCH;
 
 #[derive(Debug, Error)]
 enum Problem {
-    #[error(transparent)]
+    #[error("{0}")]
     Database(#[from] sqlx::Error),
     #[error(transparent)]
     NotWritten(#[from] NotWritten),
@@ -22,7 +23,7 @@ async fn open(folder: &TempDir) -> Writer {
     let options =
         SqliteConnectOptions::new().filename(&path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
     let mut connection = options.connect().await.unwrap();
-    sqlx::raw_sql("CREATE TABLE numbers (number INTEGER PRIMARY KEY, CHECK (number <> 13))")
+    sqlx::raw_sql("CREATE TABLE IF NOT EXISTS numbers (number INTEGER PRIMARY KEY, CHECK (number <> 13))")
         .execute(&mut connection)
         .await
         .unwrap();
@@ -193,4 +194,97 @@ async fn a_probe_queued_behind_committed_writes_finds_the_database_ready() {
     // All are queued together, in this order.
     let all = async { tokio::try_join!(biased; first, quick, last, probes) };
     tokio::task::unconstrained(all).await.unwrap();
+}
+
+/// A database with an empty table `damaged` whose only page was zeroed.
+async fn open_damaged(folder: &TempDir) -> Writer {
+    let writer = open(folder).await;
+    let page = writer.write(|connection| {
+        async move {
+            sqlx::query("CREATE TABLE damaged (number INTEGER)").execute(&mut *connection).await?;
+            let page = sqlx::query_scalar("SELECT rootpage FROM sqlite_master WHERE name = 'damaged'");
+            Ok::<_, Problem>(Changes::Kept(page.fetch_one(connection).await?))
+        }
+        .boxed()
+    });
+    let page: u32 = page.await.unwrap();
+    writer.close().await.unwrap().close().await.unwrap();
+    devkit::zero_page(&folder.path().join("database"), page).unwrap();
+    open(folder).await
+}
+
+async fn write_damaged(writer: &Writer) -> Result<(), Problem> {
+    let write = writer.write(|connection| {
+        async move {
+            sqlx::query("INSERT INTO damaged VALUES (1)").execute(connection).await?;
+            Ok(Changes::Kept(()))
+        }
+        .boxed()
+    });
+    write.await
+}
+
+async fn is_told(writer: &Writer, problem: &str) {
+    for outcome in [writer.probe().await, writer.recent_probe(Duration::from_secs(60)).await] {
+        let why = outcome.unwrap_err().to_string();
+        assert!(why.contains("database is damaged") && why.contains(problem), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn damage_that_a_job_finds_is_told_until_the_process_ends_and_what_is_intact_is_served() {
+    let log = devkit::Log::start();
+    let folder = TempDir::new().unwrap();
+    let writer = open_damaged(&folder).await;
+    put(&writer, 1).await.unwrap();
+    writer.probe().await.unwrap();
+    for number in 2..5 {
+        // Alone, and in a transaction with another job.
+        write_damaged(&writer).await.unwrap_err();
+        let (refused, _) = tokio::join!(write_damaged(&writer), put(&writer, 10 * number));
+        refused.unwrap_err();
+        put(&writer, number).await.unwrap();
+        writer.try_out().await.unwrap();
+        is_told(&writer, "malformed").await;
+    }
+    assert_eq!(log.lines("is failing").len(), 1);
+    assert_eq!(log.lines("is failing for good").len(), 1);
+    assert_eq!(log.lines("recovered"), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn damage_that_a_reader_finds_is_told_too() {
+    for (name, problem) in [("database", "malformed"), ("other", "not a database")] {
+        let folder = TempDir::new().unwrap();
+        let writer = open_damaged(&folder).await;
+        std::fs::write(folder.path().join("other"), [7; 4096]).unwrap();
+        let options = SqliteConnectOptions::new().filename(folder.path().join(name));
+        let mut reader = options.connect().await.unwrap();
+        let harmless = sqlx::query("SELECT").execute(&mut reader).await.unwrap_err();
+        assert_eq!(writer.damage().found_in(&harmless), None);
+        writer.probe().await.unwrap();
+        let error = sqlx::query("SELECT number FROM damaged").fetch_all(&mut reader).await.unwrap_err();
+        assert!(writer.damage().found_in(&Problem::Database(error)).is_some());
+        is_told(&writer, problem).await;
+    }
+}
+
+#[tokio::test]
+async fn the_pages_of_a_damaged_file_are_refused_and_those_of_others_are_not() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("database");
+    check_pages(&file).await.unwrap();
+    let writer = open(&folder).await;
+    put(&writer, 1).await.unwrap();
+    check_pages(&file).await.unwrap();
+    writer.close().await.unwrap().close().await.unwrap();
+    check_pages(&file).await.unwrap();
+    let writer = open_damaged(&folder).await;
+    for is_open in [true, false] {
+        if !is_open {
+            writer.close().await.unwrap().close().await.unwrap();
+        }
+        let why = check_pages(&file).await.unwrap_err();
+        assert!(matches!(why, LookError::Damaged(_)), "{why}");
+    }
 }

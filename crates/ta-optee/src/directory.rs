@@ -6,9 +6,9 @@ use core::ffi::c_void;
 use core::ptr;
 
 use optee_utee::raw::{
-    TEE_AllocatePersistentObjectEnumerator, TEE_ERROR_ITEM_NOT_FOUND, TEE_FreePersistentObjectEnumerator,
-    TEE_GetNextPersistentObject, TEE_ObjectEnumHandle, TEE_STORAGE_PRIVATE, TEE_SUCCESS,
-    TEE_StartPersistentObjectEnumerator,
+    TEE_AllocatePersistentObjectEnumerator, TEE_ERROR_CORRUPT_OBJECT, TEE_ERROR_ITEM_NOT_FOUND,
+    TEE_FreePersistentObjectEnumerator, TEE_GetNextPersistentObject, TEE_ObjectEnumHandle, TEE_STORAGE_PRIVATE,
+    TEE_SUCCESS, TEE_StartPersistentObjectEnumerator,
 };
 use ta::{RecordName, StoreError};
 
@@ -17,7 +17,7 @@ use crate::objects::{self, COUNTER};
 /// Bytes of the longest object id (`TEE_OBJECT_ID_MAX_LEN`).
 const MAX_ID: usize = 64;
 
-/// Whether any object other than the counter exists. A failed query is an error.
+/// Whether any object other than the counter exists, damaged or not. A failed query is an error.
 ///
 /// OP-TEE deletes an object that the host has damaged. Without its system record the trusted
 /// application would look new and accept another admin, while the first one's accounts still exist:
@@ -26,26 +26,28 @@ pub(crate) fn any_record() -> Result<bool, StoreError> {
     let Some(objects) = Objects::start()? else {
         return Ok(false);
     };
-    while let Some((id, length)) = objects.next()? {
-        if id.get(..length) != Some(COUNTER) {
+    while let Some(object) = objects.next()? {
+        if object.is_none_or(|(id, length)| id.get(..length) != Some(COUNTER)) {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-/// The accounts and passkeys that have an object of their own, as the releases before buckets wrote
-/// them.
-pub(crate) fn single_records() -> Result<Vec<RecordName>, StoreError> {
+/// The accounts, passkeys and buckets that have an object. One that is damaged is left out.
+pub(crate) fn names() -> Result<Vec<RecordName>, StoreError> {
     let mut names = Vec::new();
     let Some(objects) = Objects::start()? else {
         return Ok(names);
     };
-    while let Some((id, length)) = objects.next()? {
-        names.extend(id.get(..length).and_then(RecordName::of_account));
+    while let Some(object) = objects.next()? {
+        names.extend(object.and_then(|(id, length)| RecordName::parse(id.get(..length)?)));
     }
     Ok(names)
 }
+
+/// An object's id, and its length.
+type Id = ([u8; MAX_ID], usize);
 
 struct Objects(TEE_ObjectEnumHandle);
 
@@ -66,15 +68,17 @@ impl Objects {
         }
     }
 
-    /// The id of the next object, with its length.
-    fn next(&self) -> Result<Option<([u8; MAX_ID], usize)>, StoreError> {
+    /// The id of the next object, with its length; without them if it is damaged: OP-TEE reads each
+    /// object's head.
+    fn next(&self) -> Result<Option<Option<Id>>, StoreError> {
         let mut id = [0; MAX_ID];
         let mut length = 0;
         let id_start = id.as_mut_ptr().cast::<c_void>();
         // SAFETY: the enumerator is started, no object information is requested, and the buffer
         // holds the longest object id.
         match unsafe { TEE_GetNextPersistentObject(self.0, ptr::null_mut(), id_start, &raw mut length) } {
-            TEE_SUCCESS => Ok(Some((id, length))),
+            TEE_SUCCESS => Ok(Some(Some((id, length)))),
+            TEE_ERROR_CORRUPT_OBJECT => Ok(Some(None)),
             TEE_ERROR_ITEM_NOT_FOUND => Ok(None),
             _ => Err(StoreError::Failed),
         }

@@ -9,7 +9,7 @@
 
 use alloc::vec::Vec;
 
-use optee_utee::{DataFlag, ErrorKind, ObjectStorageConstants, PersistentObject};
+use optee_utee::{DataFlag, ErrorKind, GenericObject, ObjectStorageConstants, PersistentObject};
 use ta::StoreError;
 use zeroize::Zeroizing;
 
@@ -30,8 +30,12 @@ pub(crate) fn read(id: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> 
     let Some(mut object) = open(id)? else {
         return Ok(None);
     };
-    let bytes = object.read_remaining_to_vec().map_err(|error| failure(error.kind()))?;
-    Ok(Some(Zeroizing::new(bytes)))
+    let length = object.info().map_err(|error| failure(error.kind()))?.data_size();
+    let mut bytes = ta::buffer(length)?;
+    bytes.resize(length, 0);
+    let read = object.read(&mut bytes).map_err(|error| failure(error.kind()))?;
+    bytes.truncate(usize::try_from(read).map_err(|_| StoreError::Failed)?);
+    Ok(Some(bytes))
 }
 
 /// Replaces the object's bytes; durable once it returns, if the normal world does not lie about its

@@ -14,14 +14,15 @@ use crate::{directory, objects};
 /// # Errors
 /// Those of the storage. What was moved before stays, and the next opening moves the rest.
 pub(crate) fn open() -> Result<Buckets<ObjectStore>, StoreError> {
-    let single = directory::single_records()?;
     let mut store = Buckets::new(ObjectStore);
-    store.take_in(&single)?;
-    single.iter().try_for_each(|name| objects::remove(&name.to_bytes()))?;
+    if !store.is_complete()? {
+        store.take_in(&directory::names()?, |name| objects::remove(&name.to_bytes()))?;
+    }
     Ok(store)
 }
 
-/// One object for each record (`TEE_STORAGE_PRIVATE`). Where OP-TEE is built with RPMB, it refuses an older snapshot of it.
+/// One object for each record (`TEE_STORAGE_PRIVATE`). Where OP-TEE is built with RPMB, it refuses
+/// an older snapshot of it.
 pub(crate) struct ObjectStore;
 
 impl SecureStore for ObjectStore {

@@ -15,11 +15,16 @@ use crate::ports::{RecordName, SecureStore, StoreError};
 
 /// How many buckets there are. More of them make every access slower, fewer the replacement of a
 /// record among many accounts.
-const BUCKETS: u8 = 16;
+const BUCKETS: u8 = 32;
 /// The layout of a bucket.
 const LAYOUT: u8 = 1;
-/// Bytes of the largest bucket. A trusted application holds two at once, in four MiB of memory.
-const MAX_BUCKET: usize = 768 * 1024;
+/// Bytes of a bucket, above which no record is added. A trusted application holds two copies at
+/// once, in four MiB of memory.
+const MAX_BUCKET: usize = 192 * 1024;
+/// A buffer of more than [`SMALL`] bytes has a multiple of so many. Buffers that grow by one record
+/// each time would never fit where the ones before them were, and use up the memory.
+const BUFFER_STEP: usize = 64 * 1024;
+const SMALL: usize = 4 * 1024;
 
 /// A store that keeps the records of accounts and passkeys in buckets, and all others as they are.
 pub struct Buckets<S> {
@@ -33,38 +38,51 @@ struct Seen {
     names: [Option<Names>; BUCKETS as usize],
     /// The buckets that were written once, if that has been read.
     list: Option<List>,
+    /// Whether [`Buckets::take_in`] has left nothing.
+    is_complete: bool,
 }
 
 impl<S: SecureStore> Buckets<S> {
     /// Over that store, which is not read yet.
     pub fn new(store: S) -> Self {
-        let seen = Seen { names: array::from_fn(|_| None), list: None };
+        let seen = Seen { names: array::from_fn(|_| None), list: None, is_complete: false };
         Self { store, seen: RefCell::new(seen) }
     }
 
-    /// Copies records that the store has under their own names into their buckets, unless they are
-    /// there already. Afterwards the store may remove those of their own.
+    /// Whether no record is left under a name of its own: [`Self::take_in`] was completed before.
     ///
     /// # Errors
-    /// Those of the store. What was copied before stays.
-    pub fn take_in(&mut self, names: &[RecordName]) -> Result<(), StoreError> {
-        for number in 0..BUCKETS {
-            let mut bucket = None;
-            for name in names.iter().filter(|name| place(name) == Some(number)) {
-                let current = match bucket.take() {
-                    Some(current) => current,
-                    None => self.load(number)?,
-                };
-                bucket = Some(match (current.get(name), self.store.read(name)?) {
-                    (None, Some(record)) => current.with(name, &record)?,
-                    _ => current,
-                });
+    /// Those of the store.
+    pub fn is_complete(&self) -> Result<bool, StoreError> {
+        Ok(self.list()?.is_complete)
+    }
+
+    /// Takes in what the store has before buckets are used: moves accounts and passkeys with names
+    /// of their own into buckets, one after the other, so that what was moved before a power
+    /// failure stays so; and lists the buckets that are there. What a bucket has already is newer.
+    ///
+    /// # Errors
+    /// Those of the store and of `remove`, which removes one of its own names.
+    pub fn take_in(
+        &mut self,
+        names: &[RecordName],
+        mut remove: impl FnMut(&RecordName) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        for name in names.iter().filter(|name| place(name).is_some()) {
+            if self.read(name)?.is_none()
+                && let Some(record) = self.store.read(name)?
+            {
+                self.write(name, &record)?;
             }
-            if let Some(bucket) = bucket {
-                self.replace(number, &bucket)?;
-            }
+            remove(name)?;
         }
-        Ok(())
+        self.seen.borrow_mut().is_complete = true;
+        let found = names.iter().fold(self.list()?, |list, name| match name {
+            RecordName::Bucket(number) => list.with(*number),
+            _ => list,
+        });
+        // The first bucket writes the list of a new store.
+        if found.buckets == 0 { Ok(()) } else { self.note(found) }
     }
 
     /// A bucket, empty if it was never written.
@@ -83,13 +101,7 @@ impl<S: SecureStore> Buckets<S> {
         // After a failed write only the store knows which names are there.
         self.remember(number, None);
         self.store.write(&RecordName::Bucket(number), &bucket.0)?;
-        let list = self.list()?;
-        if !list.contains(number) {
-            let longer = list.with(number);
-            self.seen.borrow_mut().list = None;
-            self.store.write(&RecordName::BucketList, &longer.0.to_be_bytes())?;
-            self.seen.borrow_mut().list = Some(longer);
-        }
+        self.note(self.list()?.with(number))?;
         self.remember(number, Some(bucket.names()));
         Ok(())
     }
@@ -99,12 +111,22 @@ impl<S: SecureStore> Buckets<S> {
         if let Some(list) = known {
             return Ok(list);
         }
-        let list = match self.store.read(&RecordName::BucketList)? {
-            Some(bytes) => List(u16::from_be_bytes(bytes.as_slice().try_into().map_err(|_| StoreError::Corrupt)?)),
-            None => List(0),
-        };
+        let bytes = self.store.read(&RecordName::BucketList)?;
+        let list = bytes.map_or(Ok(List::default()), |bytes| List::parse(&bytes).ok_or(StoreError::Corrupt))?;
         self.seen.borrow_mut().list = Some(list);
         Ok(list)
+    }
+
+    /// Writes the list, if it differs from the one that is there.
+    fn note(&mut self, list: List) -> Result<(), StoreError> {
+        let list = List { is_complete: list.is_complete || self.seen.borrow().is_complete, ..list };
+        if self.list()? == list {
+            return Ok(());
+        }
+        self.seen.borrow_mut().list = None;
+        self.store.write(&RecordName::BucketList, &list.to_bytes())?;
+        self.seen.borrow_mut().list = Some(list);
+        Ok(())
     }
 
     fn remember(&self, number: u8, names: Option<Names>) {
@@ -149,21 +171,41 @@ fn place(name: &RecordName) -> Option<u8> {
     }
 }
 
-/// Which buckets were written, one bit each.
-#[derive(Clone, Copy)]
-struct List(u16);
+/// Which buckets were written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct List {
+    /// One bit each.
+    buckets: u32,
+    is_complete: bool,
+}
 
 impl List {
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let (buckets, rest) = bytes.split_first_chunk()?;
+        let is_complete = match rest {
+            [0] => false,
+            [1] => true,
+            _ => return None,
+        };
+        Some(Self { buckets: u32::from_be_bytes(*buckets), is_complete })
+    }
+
+    fn to_bytes(self) -> Vec<u8> {
+        let mut bytes = self.buckets.to_be_bytes().to_vec();
+        bytes.push(self.is_complete.into());
+        bytes
+    }
+
     fn contains(self, number: u8) -> bool {
-        self.0 & Self::bit(number) != 0
+        self.buckets & Self::bit(number) != 0
     }
 
     fn with(self, number: u8) -> Self {
-        Self(self.0 | Self::bit(number))
+        Self { buckets: self.buckets | Self::bit(number), ..self }
     }
 
-    fn bit(number: u8) -> u16 {
-        1_u16.checked_shl(u32::from(number)).unwrap_or_default()
+    fn bit(number: u8) -> u32 {
+        1_u32.checked_shl(u32::from(number)).unwrap_or_default()
     }
 }
 
@@ -223,12 +265,12 @@ impl Bucket {
     /// The same bucket with that record, replacing the previous one.
     ///
     /// # Errors
-    /// `Failed` if it would be larger than a bucket may be.
+    /// `Failed` if the record is new and the bucket full, or there is no memory for it.
     fn with(&self, name: &RecordName, record: &[u8]) -> Result<Self, StoreError> {
         let name = name.to_bytes();
         let added = record.len().saturating_add(RecordName::LENGTH).saturating_add(size_of::<u32>());
         // Never grown, so that no copy of a record is left behind.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(self.0.len().saturating_add(added)));
+        let mut bytes = buffer(self.0.len().saturating_add(added))?;
         bytes.push(LAYOUT);
         let others = self.entries().filter(|entry| *entry.name != name);
         for Entry { name, record } in others.chain([Entry { name: &name, record }]) {
@@ -237,7 +279,8 @@ impl Bucket {
             bytes.extend_from_slice(&length.to_be_bytes());
             bytes.extend_from_slice(record);
         }
-        if bytes.len() > MAX_BUCKET { Err(StoreError::Failed) } else { Ok(Self(bytes)) }
+        let is_full = bytes.len() > MAX_BUCKET && self.entries().all(|entry| *entry.name != name);
+        if is_full { Err(StoreError::Failed) } else { Ok(Self(bytes)) }
     }
 
     fn names(&self) -> Names {
@@ -245,6 +288,18 @@ impl Bucket {
         names.sort_unstable();
         Names(names)
     }
+}
+
+/// An empty buffer for so many bytes of a record or a bucket.
+///
+/// # Errors
+/// `Failed` if there is no memory for it.
+pub fn buffer(length: usize) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    let step = if length > SMALL { BUFFER_STEP } else { 1 };
+    let length = length.checked_next_multiple_of(step).ok_or(StoreError::Failed)?;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(length).map_err(|_| StoreError::Failed)?;
+    Ok(Zeroizing::new(bytes))
 }
 
 /// The first entry, and what follows it.

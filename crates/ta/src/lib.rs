@@ -43,7 +43,7 @@ mod state_record;
 mod system;
 mod webauthn;
 
-pub use buckets::Buckets;
+pub use buckets::{Buckets, buffer};
 pub use commands::admin;
 pub use core::Core;
 pub use ports::{

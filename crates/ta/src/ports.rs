@@ -49,16 +49,18 @@ impl RecordName {
         name
     }
 
-    /// The account or passkey with these bytes as its name.
+    /// The account, passkey or bucket with these bytes as its name.
     #[must_use]
-    pub fn of_account(bytes: &[u8]) -> Option<Self> {
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
         let (kind, digest) = bytes.split_first()?;
         let digest = Hash(digest.try_into().ok()?);
-        match kind {
-            1 => Some(Self::Account(digest)),
-            2 => Some(Self::Credential(digest)),
-            _ => None,
-        }
+        let name = match (kind, digest.0) {
+            (1, _) => Self::Account(digest),
+            (2, _) => Self::Credential(digest),
+            (4, [number, ..]) => Self::Bucket(number),
+            _ => return None,
+        };
+        (name.to_bytes() == bytes).then_some(name)
     }
 }
 

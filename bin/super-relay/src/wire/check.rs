@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use kms_gateway::Gateway;
 use kms_gateway::factory::ChainFactory;
 use paymaster_relay::Settings;
 use paymaster_relay::chain::RpcChain;
 use paymaster_relay::kms::{Kms, KmsError, KmsSigners};
 use paymaster_relay::settings::ChainSettings;
+use paymaster_relay::sqlite::Database;
 use paymaster_relay::status::Check;
 use private_files::TemporaryFolder;
 use prometheus::Registry;
@@ -56,6 +58,7 @@ pub async fn check(config: &Config) -> Result<Vec<String>, Error> {
 
 async fn check_relay(config: &Config, settings: &Settings, kms: &KmsOfNode<'_>) -> Result<Vec<String>, Error> {
     let mut found = look::at_relay(settings).await?;
+    Database::check_pages(&settings.database).await.map_err(start_error("relay.database"))?;
     let port: Arc<dyn Kms> = match kms {
         KmsOfNode::Here(_) => Arc::new(NotAsked),
         KmsOfNode::Elsewhere(remote) => Arc::new(node::remote_kms(remote)?),
@@ -151,6 +154,7 @@ async fn check_activation_delay(settings: &Settings, chain_id: Option<u64>) -> R
 
 async fn check_kms(settings: &kms_gateway::Settings) -> Result<Vec<String>, Error> {
     let mut found = look::at_kms(settings).await?;
+    Gateway::check_pages(&settings.data_dir).await.map_err(start_error("kms.data_dir"))?;
     if let Some(factory) = &settings.factory {
         let factory = ChainFactory::new(factory).map_err(start_error("kms"))?;
         factory.look_at().await.map_err(start_error("kms.factory"))?;

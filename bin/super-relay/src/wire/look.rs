@@ -1,5 +1,6 @@
 //! Checks the files and folders that a start needs, and changes none. A start runs these checks
-//! before it changes anything, and `config check` runs the same ones: both refuse the same things.
+//! before it changes anything, and so does `config check`. Only `config check` also reads the
+//! databases in full, since that would delay the start of a large one.
 
 use std::path::Path;
 

@@ -197,7 +197,7 @@ fn in_the_background(
         while let Some(Some(())) = stop.run_until_cancelled(hangups.recv()).await {
             match key.rotate().await {
                 Ok(address) => tracing::info!(%address, "the relay's key was rotated"),
-                Err(problem) => tracing::error!(%problem, "the relay's key was not rotated; the old one stays"),
+                Err(problem) => tracing::error!(%problem, "the rotation of the relay's key by command failed; the old key is still in use"),
             }
         }
     });

@@ -12,6 +12,7 @@ mod dependencies;
 mod errors;
 mod examples;
 mod markdown;
+mod metrics;
 mod node;
 mod paths;
 mod payloads;

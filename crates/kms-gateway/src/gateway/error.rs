@@ -88,7 +88,7 @@ pub enum GatewayError {
     /// refusal.
     #[error("the gateway's database is not available")]
     StoreUnavailable,
-    /// A probe write to the database failed.
+    /// A probe write to the database failed, or its file is damaged.
     #[error("{problem}")]
     StoreFailing {
         /// The error, for the operator.

@@ -147,6 +147,16 @@ impl Gateway {
         Ok(SqliteStore::look_at(&data_dir.join(DATABASE)).await?)
     }
 
+    /// Reads the whole database in that folder, if there is one, and checks its structure, without
+    /// changing anything.
+    ///
+    /// # Errors
+    /// [`OpenError::Store`] if it is damaged, or cannot be read.
+    pub async fn check_pages(data_dir: &Path) -> Result<(), OpenError> {
+        let file = data_dir.join(DATABASE);
+        if file.exists() { Ok(SqliteStore::check_pages(&file).await?) } else { Ok(()) }
+    }
+
     /// Opens the gateway for a TEE: the one it has served before, if any.
     ///
     /// # Errors

@@ -46,7 +46,7 @@ pub enum StoreError {
     /// Another process has it open.
     #[error("another process uses the gateway's database: stop it first")]
     InUse,
-    /// The last write failed.
+    /// The last write failed, or the file is damaged.
     #[error("{problem}")]
     Failing {
         /// The error, for people.
@@ -72,7 +72,7 @@ impl From<sqlite_writer::NotWritten> for StoreError {
 /// at all.
 #[async_trait]
 pub trait Store: Nonces + AccountIndex + Creations + Permits + Audit + ServedTees + Keys {
-    /// Whether a write succeeds. Answers quickly.
+    /// Whether a write succeeds, and no damage was ever found. Answers quickly.
     ///
     /// # Errors
     /// [`StoreError::Failing`] if it does not, [`StoreError::Silent`] if it takes too long.

@@ -14,6 +14,7 @@ mod audit;
 mod browsers;
 mod clock_set_right;
 mod closing;
+mod damaged_database;
 mod disk_full;
 mod factory_scheme;
 mod failures;

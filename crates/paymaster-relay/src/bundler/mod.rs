@@ -193,14 +193,15 @@ impl Bundlers {
 
 impl Bundler {
     async fn ask(&self, call: &BundlerCall) -> Result<Result<Box<RawValue>, BundlerRefusal>, Unanswered> {
+        let begun = Instant::now();
         let attempt = ask(&self.endpoint, call).await;
-        let place = self.endpoint.place();
+        let (place, now) = (self.endpoint.place(), Instant::now());
         match &attempt {
-            Ok(_) if call.is_operation && self.sends.note_answered() => {
+            Ok(_) if call.is_operation && self.sends.note_answered(now) => {
                 tracing::warn!("{} answers operations again", place.endpoint());
             }
             Err(Unanswered { may_be_received: true, detail })
-                if call.is_operation && self.sends.note_unanswered(Instant::now()) =>
+                if call.is_operation && self.sends.note_unanswered(begun, now) =>
             {
                 tracing::warn!(
                     "{} leaves operations unanswered, and others are asked first: {detail}",

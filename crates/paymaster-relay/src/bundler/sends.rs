@@ -19,6 +19,7 @@ struct State {
     unanswered: u32,
     /// When the last one was left unanswered, or the bundler was tried again.
     last: Option<Instant>,
+    answered: Option<Instant>,
 }
 
 impl State {
@@ -46,17 +47,22 @@ impl Sends {
         is_failing
     }
 
+    /// Notes one that was sent then. If another was answered since, it says nothing of the bundler.
     /// Returns whether others are asked first from now on, which they were not before.
-    pub(super) fn note_unanswered(&self, now: Instant) -> bool {
+    pub(super) fn note_unanswered(&self, begun: Instant, now: Instant) -> bool {
         let mut state = self.state();
+        if state.answered.is_some_and(|answered| answered > begun) {
+            return false;
+        }
         state.last = Some(now);
         state.unanswered = state.unanswered.saturating_add(1);
         state.unanswered == MOST_UNANSWERED
     }
 
     /// Returns whether others were asked first until now.
-    pub(super) fn note_answered(&self) -> bool {
-        std::mem::take(&mut *self.state()).unanswered >= MOST_UNANSWERED
+    pub(super) fn note_answered(&self, now: Instant) -> bool {
+        let fresh = State { answered: Some(now), ..State::default() };
+        std::mem::replace(&mut *self.state(), fresh).unanswered >= MOST_UNANSWERED
     }
 
     /// No panic under the lock can leave the state inconsistent.
@@ -72,13 +78,24 @@ mod tests {
     #[test]
     fn after_three_in_a_row_others_are_asked_first_and_one_tries_again_after_a_while() {
         let (sends, now) = (Sends::default(), Instant::now());
-        assert!(!sends.note_unanswered(now) && !sends.note_unanswered(now));
-        assert!(!sends.note_answered() && !sends.are_passed_over(now));
-        assert_eq!([(); 3].map(|()| sends.note_unanswered(now)), [false, false, true]);
+        let unanswered = |at| sends.note_unanswered(at, at);
+        assert!(!unanswered(now) && !unanswered(now));
+        assert!(!sends.note_answered(now) && !sends.are_passed_over(now));
+        assert_eq!([(); 3].map(|()| unanswered(now)), [false, false, true]);
         assert_eq!((sends.are_passed_over(now), sends.unanswered()), (true, Some(3)));
         let later = now + PASSED_OVER_FOR;
         assert_eq!([(); 2].map(|()| sends.are_passed_over(later)), [false, true]);
-        assert!(!sends.note_unanswered(later) && sends.are_passed_over(later));
-        assert!(sends.note_answered() && !sends.are_passed_over(later));
+        assert!(!unanswered(later) && sends.are_passed_over(later));
+        assert!(sends.note_answered(later) && !sends.are_passed_over(later));
+    }
+
+    #[test]
+    fn those_sent_before_another_was_answered_do_not_count() {
+        let (sends, begun) = (Sends::default(), Instant::now());
+        let later = |seconds| begun + Duration::from_secs(seconds);
+        sends.note_answered(later(1));
+        assert_eq!([(); 5].map(|()| sends.note_unanswered(begun, later(3))), [false; 5]);
+        assert!(!sends.are_passed_over(later(3)));
+        assert_eq!([(); 3].map(|()| sends.note_unanswered(later(1), later(4))), [false, false, true]);
     }
 }

@@ -1,7 +1,8 @@
 //! Limits on simulating factories on the node. A factory is untrusted code and may take any time:
 //! only a few run at once, fewer for each asker, and one that recently took too long is not run
 //! again. Servers have places of their own, and askers that use much of the node's time share a
-//! few, so that they delay nobody else.
+//! few, so that they delay nobody else. Slow servers also take what the others leave free, but for
+//! one place of each kind: if the node itself is slow, all servers are.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -23,7 +24,7 @@ const MOST_OF_STRANGERS: usize = 3;
 const MOST_OF_SERVERS: usize = 2;
 /// For all other strangers.
 const MOST_OF_SLOW_STRANGERS: usize = 2;
-/// For all other servers. The node may have been slow, not their factories.
+/// For all other servers.
 const MOST_OF_SLOW_SERVERS: usize = 1;
 /// The part of either for the operations of one caller.
 const MOST_OF_ONE: usize = MOST / 4;
@@ -136,16 +137,27 @@ impl Simulations {
     }
 
     async fn place_of_all(&self, asker: &Asker) -> Option<OwnedSemaphorePermit> {
-        let places = match (asker, self.is_slow_asker(asker)) {
-            (Asker::Stranger(_), true) => &self.of_slow_strangers,
-            (Asker::Stranger(_), false) => &self.of_strangers,
-            (Asker::Server(_), true) => &self.of_slow_servers,
-            (Asker::Server(_), false) => match Arc::clone(&self.of_strangers).try_acquire_owned() {
-                Ok(free) => return Some(free),
-                Err(_) => &self.of_servers,
-            },
+        let (free, places) = match (asker, self.is_slow_asker(asker)) {
+            (Asker::Stranger(_), true) => (None, &self.of_slow_strangers),
+            (Asker::Stranger(_), false) => (None, &self.of_strangers),
+            (Asker::Server(_), true) => (self.spare(), &self.of_slow_servers),
+            (Asker::Server(_), false) => (Arc::clone(&self.of_strangers).try_acquire_owned().ok(), &self.of_servers),
         };
-        Arc::clone(places).acquire_owned().await.ok()
+        match free {
+            Some(free) => Some(free),
+            None => Arc::clone(places).acquire_owned().await.ok(),
+        }
+    }
+
+    /// A place for a slow server, without waiting: one of these, or one that the others leave free
+    /// beside another.
+    fn spare(&self) -> Option<OwnedSemaphorePermit> {
+        let beside_another = |places: &Arc<Semaphore>| {
+            let mut two = Arc::clone(places).try_acquire_many_owned(2).ok()?;
+            two.split(1)
+        };
+        let own = Arc::clone(&self.of_slow_servers).try_acquire_owned().ok();
+        own.or_else(|| beside_another(&self.of_servers)).or_else(|| beside_another(&self.of_strangers))
     }
 
     /// Records a call that took too long.
@@ -251,9 +263,24 @@ mod tests {
         for asker in (0..20).map(stranger).chain(servers()) {
             simulations.note_use(&asker, PATIENCE / SLOW + MOMENT);
         }
-        let _of_strangers = places(&simulations, (0..20).map(stranger)).await;
-        assert_eq!(places(&simulations, (20..40).map(stranger)).await.len(), MOST_OF_STRANGERS);
-        assert_eq!(places(&simulations, servers()).await.len(), MOST_OF_SLOW_SERVERS);
+        let _of_slow_strangers = places(&simulations, (0..20).map(stranger)).await;
+        let of_strangers = places(&simulations, (20..40).map(stranger)).await;
+        assert_eq!(of_strangers.len(), MOST_OF_STRANGERS);
+        let of_slow_servers = places(&simulations, servers()).await;
+        assert_eq!(of_slow_servers.len(), MOST_OF_SLOW_SERVERS + MOST_OF_SERVERS - 1);
+        assert!(simulations.place(call(b"a fast one"), &server("fast"), AT_ONCE).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn slow_servers_use_the_places_that_others_leave_free_but_for_one_of_each() {
+        let simulations = Arc::new(Simulations::new(PATIENCE));
+        let servers = || (0..20).map(|number| server(&format!("server {number}")));
+        servers().for_each(|asker| simulations.note_use(&asker, PATIENCE / SLOW + MOMENT));
+        let of_slow = places(&simulations, servers()).await;
+        assert_eq!(of_slow.len(), MOST_OF_SLOW_SERVERS + MOST_OF_SERVERS - 1 + MOST_OF_STRANGERS - 1);
+        for asker in [server("fast"), stranger(1)] {
+            assert!(simulations.place(call(b"fast"), &asker, AT_ONCE).await.is_some(), "{asker:?}");
+        }
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! API keys in the embedded database.
 
 use async_trait::async_trait;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, TryFutureExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::Sqlite;
@@ -49,8 +49,9 @@ impl SqliteApiKeys {
 #[async_trait]
 impl ApiKeyStore for SqliteApiKeys {
     async fn all(&self) -> Result<Vec<StoredKey>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM api_keys ORDER BY created_at, id").fetch_all(self.0.readers()).await;
-        rows.map_err(StoreError::new)?.iter().map(stored).collect()
+        let query = sqlx::query("SELECT * FROM api_keys ORDER BY created_at, id");
+        let rows = self.0.read(|readers| query.fetch_all(readers).map_err(StoreError::new)).await?;
+        rows.iter().map(stored).collect()
     }
 
     async fn insert(&self, StoredKey { key, hash, created_at, .. }: &StoredKey) -> Result<(), StoreError> {

@@ -70,7 +70,8 @@ struct Call<A> {
 enum Attempt {
     /// The request did not reach the gateway.
     NotReached(String),
-    /// The gateway answered that it could not decide; it may have started.
+    /// The gateway answered that it could not decide; it may have started. Or a proxy refused the
+    /// request (4xx): signatures come with 200 only.
     Undecided(String),
     /// The gateway refused a repeated request, or could not decide it; whether the first one was
     /// granted is unknown.
@@ -350,7 +351,9 @@ fn refusal(status: StatusCode, body: &[u8]) -> Result<Result<Vec<u8>, KmsError>,
     }
     let Ok(ErrorBody { error: Refusal { reason, message, .. } }) = serde_json::from_slice(body) else {
         // Not the gateway's answer: a proxy in between answered instead.
-        return Err(Attempt::Silent(format!("HTTP status {}, not from a KMS gateway", status.as_u16())));
+        let message = format!("HTTP status {}, not from a KMS gateway", status.as_u16());
+        let is_refused = status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT;
+        return Err(if is_refused { Attempt::Undecided(message) } else { Attempt::Silent(message) });
     };
     if !reason.is_decision(status.as_u16()) {
         return Err(Attempt::Undecided(format!("it cannot decide: {}", Excerpt(reason.as_str()))));

@@ -64,17 +64,27 @@ impl Keystore {
         Self { current: file.to_owned(), next, lock, passphrase }
     }
 
-    /// Checks that the files can be read and restricted, or created if missing. Changes nothing.
-    pub(super) fn check(&self) -> Result<(), RelayKeyError> {
+    /// Checks that the files can be read and restricted, or created if missing, and the current
+    /// one replaced if the key is rotated. Changes nothing.
+    pub(super) fn check(&self, is_rotated: bool) -> Result<(), RelayKeyError> {
         let check = || {
             private_files::check_file(&self.next)?;
             private_files::check_file(&self.lock)?;
             if private_files::check_file(&self.current)? {
-                return Ok(());
+                return if is_rotated { self.check_replaceable() } else { Ok(()) };
             }
             private_files::check_folder_to_make(folder(&self.current))
         };
         check().map_err(RelayKeyError::Inaccessible)
+    }
+
+    /// Containers mount single files, too, and nothing can take the place of a mount point.
+    fn check_replaceable(&self) -> io::Result<()> {
+        if !private_files::is_mount_point(&self.current)? {
+            return Ok(());
+        }
+        let file = self.current.display();
+        Err(io::Error::other(format!("{file}: a rotation cannot replace a file that is mounted: mount its folder")))
     }
 
     /// Makes this process the only one that replaces the key while the lock is held. `None` if
@@ -125,6 +135,7 @@ impl Keystore {
 
     /// Creates a key for a record that is on disk before it is disclosed.
     pub(super) fn create_next(&self, record: KeyRecord) -> Result<KeyFile, RelayKeyError> {
+        self.check_replaceable().map_err(RelayKeyError::Inaccessible)?;
         let taken = || file_error(&self.next, &io::ErrorKind::AlreadyExists.into());
         self.encrypt_new(&self.next, Some(record))?.ok_or_else(taken)
     }

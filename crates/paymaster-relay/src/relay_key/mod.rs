@@ -138,7 +138,7 @@ impl RelayKey {
         kms: Arc<dyn Kms>,
     ) -> Result<Self, RelayKeyError> {
         let keystore = Keystore::new(&settings.file, passphrase);
-        keystore.check()?;
+        keystore.check(settings.rotation_interval_seconds > 0)?;
         let lock = keystore.lock()?;
         let file = keystore.read_or_create()?;
         if !keystore.restrict()? {
@@ -159,7 +159,7 @@ impl RelayKey {
         kms: Arc<dyn Kms>,
     ) -> Result<Option<Self>, RelayKeyError> {
         let keystore = Keystore::new(&settings.file, passphrase);
-        keystore.check()?;
+        keystore.check(settings.rotation_interval_seconds > 0)?;
         let read = keystore.read()?;
         Ok(read.map(|file| Self::over(settings, keystore, file, kms, None)))
     }

@@ -26,9 +26,11 @@ impl RelayKey {
     /// Replaces the key once every approval in progress is done; returns the new key's address.
     /// Approvals wait for the KMS only: the new key is made and encrypted before that.
     ///
+    /// A new key that the KMS accepted is in use even if its file cannot take the place of the old
+    /// one: it is in the next key's file, and [`Self::resolve`] tries again.
+    ///
     /// # Errors
-    /// [`RelayKeyError`]; the old key is still in use, unless the error concerns a file after the
-    /// KMS accepted the new one, which the next start or [`Self::resolve`] repairs.
+    /// [`RelayKeyError`]; the old key is still in use.
     pub async fn rotate(&self) -> Result<Address, RelayKeyError> {
         let _rotating = self.rotating.lock().await;
         let record = match self.settle_next().await? {
@@ -44,7 +46,7 @@ impl RelayKey {
     ///
     /// # Errors
     /// [`RelayKeyError::Unresolved`] while the KMS does not answer, or authorises neither key;
-    /// [`RelayKeyError::NotAccepted`].
+    /// [`RelayKeyError::NotAccepted`]; [`RelayKeyError::File`], with the new key in use.
     pub async fn resolve(&self) -> Result<(), RelayKeyError> {
         let _rotating = self.rotating.lock().await;
         match self.settle_next().await? {
@@ -62,9 +64,10 @@ impl RelayKey {
         let command = proof(&active, &next, &record);
         match self.kms.rotate_signer(&command).await {
             Ok(()) => {
-                self.keystore.promote_next()?;
-                self.note_rotation(None);
                 *active = next;
+                if self.keystore.promote_next().is_ok() {
+                    self.note_rotation(None);
+                }
                 Ok(active.address)
             }
             Err(error @ KmsError::Unavailable { .. }) => Err(RelayKeyError::Unresolved(error)),
@@ -92,9 +95,8 @@ impl RelayKey {
         self.note_rotation(Some(OpenRotation::To(next.address)));
         let signers = self.kms.signers().await.map_err(RelayKeyError::Unresolved)?;
         if signers.authorises(next.address) {
-            let mut active = self.active.write().await;
+            *self.active.write().await = next;
             self.keystore.promote_next()?;
-            *active = next;
         } else if let Some(record) = Record::of(&signers, self.address().await) {
             if next.record == Some(record.key_record()) {
                 return Ok(Some(Offer { record, next }));

@@ -4,12 +4,13 @@
 mod columns;
 mod migrations;
 
+use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use breaker::Unproven;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, TryFutureExt};
 use private_files::InPlace;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -85,8 +86,8 @@ impl Database {
     /// # Errors
     /// [`StoreError`] if there are such rows, and several chains are served.
     pub async fn take_over(&self, chain_ids: &[u64]) -> Result<(), StoreError> {
-        let has_rows = sqlx::query_scalar(HAS_ROWS_OF_NO_CHAIN).fetch_one(&self.readers).await;
-        if !has_rows.map_err(StoreError::new)? {
+        let has_rows = sqlx::query_scalar(HAS_ROWS_OF_NO_CHAIN);
+        if !self.read(|readers| has_rows.fetch_one(readers).map_err(StoreError::new)).await? {
             return Ok(());
         }
         let chain_id = signed(only(chain_ids)?)?;
@@ -117,15 +118,27 @@ impl Database {
         Ok(Some(due))
     }
 
+    /// Reads the whole file, if there is one, and checks its structure, without changing anything.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it is damaged, or cannot be read.
+    pub async fn check_pages(file: &Path) -> Result<(), StoreError> {
+        sqlite_writer::check_pages(file).await.map_err(StoreError::new)
+    }
+
     /// Another connection to the file, opened on use: for inspection beside the relay.
     #[must_use]
     pub fn pool(&self) -> SqlitePool {
         SqlitePoolOptions::new().max_connections(1).connect_lazy_with(self.options.clone())
     }
 
-    /// The reading connections.
-    pub(crate) fn readers(&self) -> &SqlitePool {
-        &self.readers
+    /// Runs a query of the readers: all pass here, so that damage that they find is remembered.
+    pub(crate) async fn read<'s, T, Q>(&'s self, query: impl FnOnce(&'s SqlitePool) -> Q) -> Result<T, StoreError>
+    where
+        Q: Future<Output = Result<T, StoreError>>,
+    {
+        let damage = self.writer.damage();
+        query(&self.readers).await.inspect_err(|error| _ = damage.found_in(error))
     }
 
     /// The queue of the writing connection.
@@ -146,7 +159,7 @@ impl Database {
             .await
     }
 
-    /// Whether a write succeeds. Answers quickly.
+    /// Whether a write succeeds, and no damage was ever found. Answers quickly.
     pub(crate) async fn probe(&self) -> Result<(), StoreError> {
         self.writer.probe().await.map_err(unproven)
     }
@@ -184,9 +197,7 @@ fn unproven(unproven: Unproven) -> StoreError {
         Unproven::Failed(problem) => StoreError::new(problem),
         Unproven::Silent(since) => {
             let seconds = since.as_secs_f64();
-            StoreError::new(format_args!(
-                "no write has succeeded for {seconds:.1} s: locked by another process, or slow"
-            ))
+            StoreError::new(format!("no write has succeeded for {seconds:.1} s: locked by another process, or slow"))
         }
     }
 }

@@ -21,6 +21,7 @@ mod clients;
 mod clocks;
 mod cors;
 mod counters;
+mod damaged_database;
 mod discover;
 mod disk_full;
 mod idempotency;

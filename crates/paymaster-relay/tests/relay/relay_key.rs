@@ -311,6 +311,33 @@ async fn a_rotation_while_the_kms_is_down_changes_nothing() {
     assert!(sponsors(&world, 1).await);
 }
 
+#[tokio::test]
+async fn a_new_key_whose_file_cannot_replace_the_old_one_is_in_use_and_replaces_it_later() {
+    for is_replaced_meanwhile in [false, true] {
+        let world = World::new(V07).await;
+        // As with a mount point, nothing can take its place.
+        let aside = world.dir.path().join("aside");
+        fs::rename(key_file(&world), &aside).unwrap();
+        fs::create_dir(key_file(&world)).unwrap();
+        let new = world.relay_key.rotate().await.unwrap();
+        assert!(world.tee.authorises(new));
+        assert_eq!(world.relay_key.address().await, new);
+        assert_eq!(world.relay_key.open_rotation(), Some(OpenRotation::To(new)));
+        assert!(matches!(world.relay_key.resolve().await, Err(RelayKeyError::File { .. })));
+        assert!(sponsors(&world, 1).await);
+        assert!(world.relay_key.rotate().await.is_err(), "not before the file is in its place");
+
+        fs::remove_dir(key_file(&world)).unwrap();
+        if is_replaced_meanwhile {
+            fs::rename(next_file(&world), key_file(&world)).unwrap();
+        }
+        world.relay_key.resolve().await.unwrap();
+        assert_eq!(world.relay_key.open_rotation(), None);
+        assert!(!next_file(&world).exists());
+        assert_eq!(world.restarted().await.relay_key.address().await, new);
+    }
+}
+
 /// The state of an interrupted rotation with both keys: the old file, and the next key's former
 /// file.
 async fn broken_off_after_the_kms_took_the_new_key() -> (World, Vec<u8>) {

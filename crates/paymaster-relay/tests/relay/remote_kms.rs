@@ -360,6 +360,28 @@ async fn a_sponsorship_that_a_full_port_refused_is_not_in_doubt() {
 }
 
 #[tokio::test]
+async fn what_a_proxy_refused_goes_to_another_gateway_and_is_not_in_doubt() {
+    for status in ["429 Too Many Requests", "403 Forbidden", "404 Not Found", "413 Content Too Large"] {
+        let (proxy, asked_proxy) = gateway(status, "<html>").await;
+        let refused = kms(vec![proxy.clone()]);
+        for _ in 0..3 {
+            let error = refused.sponsor(&sponsorship(), "1").await.unwrap_err();
+            assert!(matches!(&error, KmsError::Unavailable { in_doubt: false, .. }), "{status}: {error:?}");
+            assert!(error.to_string().contains("not from a KMS gateway"), "{error}");
+        }
+        assert_eq!(asked_proxy.load(Ordering::SeqCst), 3, "what answers is not taken for down");
+        let (strict, _) = gateway("403 Forbidden", REFUSED).await;
+        let error = kms(vec![proxy, strict]).sponsor(&sponsorship(), "1").await.unwrap_err();
+        assert!(matches!(error, KmsError::Refused { .. }), "{status}: {error:?}");
+    }
+    for status in ["408 Request Timeout", "502 Bad Gateway", "503 Service Unavailable", "504 Gateway Timeout"] {
+        let (proxy, _) = gateway(status, "<html>").await;
+        let error = kms(vec![proxy]).sponsor(&sponsorship(), "1").await.unwrap_err();
+        assert!(matches!(&error, KmsError::Unavailable { in_doubt: true, .. }), "{status}: {error:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_grant_that_cannot_be_read_is_in_doubt() {
     for body in [
         "<html>",

@@ -20,7 +20,9 @@ pub fn run(tee: &mut Tee) {
     let mut created = 0;
     for existing in [1, 100, 300] {
         (created..existing).for_each(|number| create(tee, number));
-        print(&format!("CreateHybridAccount, beside {existing}"), 10, |number| create(tee, existing + u16::from(number)));
+        print(&format!("CreateHybridAccount, beside {existing}"), 10, |number| {
+            create(tee, existing + u16::from(number))
+        });
         created = existing + 10;
         print(&format!("GetWalletInfo of an unknown id, beside {created}"), 50, |number| {
             let account_id = format!("unknown-{number}").parse().unwrap();

@@ -12,6 +12,7 @@ mod registration_key;
 mod served_tee;
 mod uptime;
 
+use std::error::Error;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -116,6 +117,14 @@ impl SqliteStore {
         Ok(MIGRATIONS.look_at(path).await?.map(|look| look.due))
     }
 
+    /// Reads the whole file, if there is one, and checks its structure, without changing anything.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`].
+    pub(crate) async fn check_pages(path: &Path) -> Result<(), StoreError> {
+        Ok(sqlite_writer::check_pages(path).await?)
+    }
+
     /// Runs a job of the writer. The writer logs why one failed.
     async fn write<T, W>(&self, work: W) -> Result<T, StoreError>
     where
@@ -124,6 +133,18 @@ impl SqliteStore {
     {
         let written = self.writer.write(move |connection| work(connection).map_ok(Changes::Kept).boxed());
         written.await.map_err(|_: StoreError| StoreError::NotWritten)
+    }
+
+    /// Runs a query of the readers: all pass here, so that damage that they find is remembered.
+    async fn read<'s, T, E, Q>(&'s self, query: impl FnOnce(&'s SqlitePool) -> Q) -> Result<T, E>
+    where
+        E: From<StoreError> + Error + 'static,
+        Q: Future<Output = Result<T, E>>,
+    {
+        query(&self.readers).await.map_err(|error| match self.writer.damage().found_in(&error) {
+            Some(problem) => StoreError::Failing { problem: problem.to_owned() }.into(),
+            None => error,
+        })
     }
 }
 
@@ -157,16 +178,15 @@ impl Audit for SqliteStore {
     }
 
     async fn audited_admin_counter(&self) -> Result<u64, StoreError> {
-        audit::admin_counter(&self.readers).await
+        self.read(audit::admin_counter).await
     }
 
     async fn audit_head(&self) -> Result<AuditHead, StoreError> {
-        let mut connection = self.readers.acquire().await?;
-        audit::head(&mut connection).await
+        self.read(|readers| async { audit::head(&mut *readers.acquire().await?).await }).await
     }
 
     async fn verify_audit_chain(&self) -> Result<AuditHead, AuditError> {
-        audit::verify(&self.readers, None).await
+        self.read(|pool| audit::verify(pool, None)).await
     }
 }
 
@@ -184,15 +204,15 @@ impl AccountIndex for SqliteStore {
     }
 
     async fn account_of_credential(&self, credential_id: &[u8]) -> Result<Option<AccountId>, StoreError> {
-        accounts::of_credential(&self.readers, credential_id).await
+        self.read(|readers| accounts::of_credential(readers, credential_id)).await
     }
 
     async fn has_account(&self, account_id: &AccountId) -> Result<bool, StoreError> {
-        accounts::is_there(&self.readers, account_id).await
+        self.read(|readers| accounts::is_there(readers, account_id)).await
     }
 
     async fn count_accounts(&self) -> Result<u64, StoreError> {
-        accounts::count(&self.readers).await
+        self.read(accounts::count).await
     }
 }
 
@@ -219,14 +239,14 @@ impl Creations for SqliteStore {
     }
 
     async fn unfinished_creations(&self, which: &Unfinished) -> Result<Vec<FoundCreation>, StoreError> {
-        creations::unfinished(&self.readers, which).await
+        self.read(|readers| creations::unfinished(readers, which)).await
     }
 }
 
 #[async_trait]
 impl Permits for SqliteStore {
     async fn permit(&self, request: PermitRequest) -> Result<Permit, StoreError> {
-        if permits::is_given(&self.readers, &request.credential_id).await? {
+        if self.read(|readers| permits::is_given(readers, &request.credential_id)).await? {
             return Ok(Permit::GivenBefore);
         }
         let remembered = Arc::clone(&self.remembered);
@@ -241,14 +261,14 @@ impl Permits for SqliteStore {
     }
 
     async fn uses_of_invitation(&self, digest: &Hash) -> Result<u32, StoreError> {
-        permits::uses_of_invitation(&self.readers, digest).await
+        self.read(|readers| permits::uses_of_invitation(readers, digest)).await
     }
 }
 
 #[async_trait]
 impl ServedTees for SqliteStore {
     async fn served_tee(&self) -> Result<Option<ServedTeeRow>, StoreError> {
-        served_tee::read(&self.readers).await
+        self.read(served_tee::read).await
     }
 
     async fn remember_tee(&self, tee_id: TeeId, paymaster_signer: Address) -> Result<(), StoreError> {
@@ -263,7 +283,7 @@ impl ServedTees for SqliteStore {
 #[async_trait]
 impl Keys for SqliteStore {
     async fn registration_key(&self) -> Result<SealingKey, StoreError> {
-        registration_key::read(&self.readers).await
+        self.read(registration_key::read).await
     }
 }
 

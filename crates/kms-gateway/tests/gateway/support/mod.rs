@@ -237,12 +237,18 @@ impl Kms {
 
     /// Stops everything and restarts with the same folder.
     pub async fn restart(self) -> Self {
+        self.restart_after(async |_| ()).await
+    }
+
+    /// The same, with work on the folder while nothing has it open.
+    pub async fn restart_after(self, work: impl AsyncFnOnce(&Path)) -> Self {
         let Self { shutdown, server, gateway, folder, relay, admin, client, .. } = self;
         drop(client);
         shutdown.cancel();
         server.await.unwrap().unwrap();
         gateway.close().await;
         drop(gateway);
+        work(folder.path()).await;
         Self::start_in(folder, relay, admin).await
     }
 

@@ -69,7 +69,7 @@ where
     S::Future: Send + 'static,
 {
     async fn turn(self) -> Turn {
-        let turn = self.layer.turns.of(self.client);
+        let turn = self.layer.turns.of_message(self.client).await;
         turn.begin().await;
         turn
     }
@@ -81,7 +81,7 @@ where
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         request.extensions_mut().insert(self.entrance);
         request.extensions_mut().insert(self.client);
-        request.extensions_mut().insert(turn);
+        request.extensions_mut().insert(turn.clone());
         request.extensions_mut().insert(request_id.clone());
         let answered = self.layer.answer(self.inner, request, &request_id).await;
         let response = answered.unwrap_or_else(|error| {
@@ -89,6 +89,8 @@ where
             json(StatusCode::OK, &EdgeError::Failed.to_object(&request_id), Id::Null)
         });
         let text = response.into_body().collect().await.map(Collected::to_bytes).unwrap_or_default();
+        // The client may send more messages.
+        drop(turn);
         (!text.is_empty()).then(|| String::from_utf8_lossy(&text).into_owned())
     }
 

@@ -14,7 +14,7 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use breaker::OutageLog;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, TryFutureExt};
 use proto::{Address, Hash, IntentHash, Terms, UserOpHash};
 use sqlx::AssertSqlSafe;
 
@@ -121,18 +121,16 @@ impl Store for SqliteStore {
     }
 
     async fn find(&self, intent: &IntentHash, principal: &Principal, now: u64) -> Result<Option<Record>, StoreError> {
-        let row = sqlx::query(AssertSqlSafe(find_by_intent()))
+        let query = sqlx::query(AssertSqlSafe(find_by_intent()))
             .bind(&intent.0[..])
             .bind(principal.to_string())
-            .bind(to_signed(now)?)
-            .fetch_optional(self.0.readers())
-            .await
-            .map_err(StoreError::new)?;
+            .bind(to_signed(now)?);
+        let row = self.0.read(|readers| query.fetch_optional(readers).map_err(StoreError::new)).await?;
         row.as_ref().map(record).transpose()
     }
 
     async fn use_of_key(&self, space: &KeySpace, key: &str) -> Result<Option<KeyUse>, StoreError> {
-        keys::use_of(self.0.readers(), space, key).await
+        self.0.read(|readers| keys::use_of(readers, space, key)).await
     }
 
     async fn note_key(&self, id: &SponsorshipId, key: &str) -> Result<KeyNoted, StoreError> {
@@ -176,7 +174,7 @@ impl Store for SqliteStore {
     }
 
     async fn expired(&self, contracts: Contracts, ended_before: u64, most: u32) -> Result<Vec<Expired>, StoreError> {
-        expired::list(self.0.readers(), contracts, ended_before, most).await
+        self.0.read(|readers| expired::list(readers, contracts, ended_before, most)).await
     }
 
     async fn release_expired(&self, ids: Vec<SponsorshipId>, ended_before: u64) -> Result<u64, StoreError> {
@@ -220,15 +218,13 @@ impl Store for SqliteStore {
     }
 
     async fn sponsorships_of(&self, hash: &UserOpHash) -> Result<Vec<(SponsorshipId, IntentHash)>, StoreError> {
-        expired::of_operation(self.0.readers(), hash).await
+        self.0.read(|readers| expired::of_operation(readers, hash)).await
     }
 
     async fn next_blocks(&self, chain_id: u64) -> Result<Vec<(Contracts, u64)>, StoreError> {
-        let rows: Vec<(Vec<u8>, Vec<u8>, i64)> = sqlx::query_as(NEXT_BLOCKS)
-            .bind(to_signed(chain_id)?)
-            .fetch_all(self.0.readers())
-            .await
-            .map_err(StoreError::new)?;
+        let query = sqlx::query_as(NEXT_BLOCKS).bind(to_signed(chain_id)?);
+        let rows: Vec<(Vec<u8>, Vec<u8>, i64)> =
+            self.0.read(|readers| query.fetch_all(readers).map_err(StoreError::new)).await?;
         let cursor = |(entry_point, paymaster, next): (Vec<u8>, Vec<u8>, i64)| {
             let (entry_point, paymaster) = (Address(fixed(&entry_point)?), Address(fixed(&paymaster)?));
             Ok((Contracts { chain_id, entry_point, paymaster }, unsigned(next)?))
@@ -237,14 +233,12 @@ impl Store for SqliteStore {
     }
 
     async fn reserved(&self, deployment: &Deployment) -> Result<Gwei, StoreError> {
-        let count: Option<i64> = sqlx::query_scalar(RESERVED)
+        let query = sqlx::query_scalar(RESERVED)
             .bind(to_signed(deployment.entry_point.chain_id)?)
             .bind(&deployment.entry_point.address.0[..])
             .bind(&deployment.paymaster.0[..])
-            .bind(Scope::Deployment.name())
-            .fetch_optional(self.0.readers())
-            .await
-            .map_err(StoreError::new)?;
+            .bind(Scope::Deployment.name());
+        let count: Option<i64> = self.0.read(|readers| query.fetch_optional(readers).map_err(StoreError::new)).await?;
         count.map_or(Ok(Gwei::default()), counters::gwei)
     }
 
@@ -253,22 +247,20 @@ impl Store for SqliteStore {
     }
 
     async fn next_block(&self, deployment: &Deployment) -> Result<Option<u64>, StoreError> {
-        let block: Option<i64> = sqlx::query_scalar(NEXT_BLOCK)
+        let query = sqlx::query_scalar(NEXT_BLOCK)
             .bind(to_signed(deployment.entry_point.chain_id)?)
             .bind(&deployment.entry_point.address.0[..])
-            .bind(&deployment.paymaster.0[..])
-            .fetch_optional(self.0.readers())
-            .await
-            .map_err(StoreError::new)?;
+            .bind(&deployment.paymaster.0[..]);
+        let block: Option<i64> = self.0.read(|readers| query.fetch_optional(readers).map_err(StoreError::new)).await?;
         block.map(unsigned).transpose()
     }
 
     async fn highest_block(&self, chain_id: u64) -> Result<Option<u64>, StoreError> {
-        known_blocks::highest(self.0.readers(), chain_id).await
+        self.0.read(|readers| known_blocks::highest(readers, chain_id)).await
     }
 
     async fn known_blocks(&self, chain_id: u64) -> Result<Vec<(u64, Hash)>, StoreError> {
-        known_blocks::known(self.0.readers(), chain_id).await
+        self.0.read(|readers| known_blocks::known(readers, chain_id)).await
     }
 
     async fn note_known_block(&self, chain_id: u64, number: u64, hash: Hash) -> Result<(), StoreError> {
