@@ -4,9 +4,10 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use devkit::{Anvil, B256, Paymaster};
+use devkit::{Anvil, B256, EntryPointVersion, Paymaster};
 use kms_api::admin::{Ceilings, Deployment, RelyingParty, TeeSetup};
 use proto::Quantity;
+use proto::command::SignatureScheme;
 
 use crate::Outcome;
 use crate::args::Args;
@@ -75,6 +76,12 @@ pub fn tee_setup(ground: &Ground<'_>, args: &Args) -> Outcome<TeeSetup> {
     })
 }
 
+/// The signature scheme of this version's accounts: SimpleAccount signs the hash itself from 0.8
+/// on, a personal message before.
+pub fn signature_scheme(version: EntryPointVersion) -> SignatureScheme {
+    if version >= EntryPointVersion::V08 { SignatureScheme::Raw } else { SignatureScheme::Eip191 }
+}
+
 /// Thirty-two random bytes.
 pub fn random() -> Outcome<B256> {
     let mut bytes = B256::ZERO;
@@ -85,12 +92,14 @@ pub fn random() -> Outcome<B256> {
 fn kms(folder: &Path, ground: &Ground<'_>, args: &Args) -> String {
     let (data, chain, origin) = (folder.display(), ground.anvil.url(), &args.origin);
     let factory = ground.deployment.account_factory.address();
+    let scheme = signature_scheme(ground.deployment.entry_point.version());
     format!(
         r#"
         [kms]
         data_dir = "{data}/kms"
         rp_id = "{RP_ID}"
         origins = ["{origin}"]
+        signature_scheme = "{scheme}"
         factory = {{ address = "{factory}", rpc_url = "{chain}" }}
 
         [bootstrap]

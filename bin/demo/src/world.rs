@@ -109,10 +109,9 @@ impl World {
         Ok(self.deployment.account_factory.account_address(owner, salt).await?)
     }
 
-    /// The signature scheme of this version's accounts: SimpleAccount signs the hash itself from
-    /// 0.8 on, a personal message before.
+    /// The signature scheme of this version's accounts.
     pub fn signature_scheme(&self) -> SignatureScheme {
-        if self.version() >= EntryPointVersion::V08 { SignatureScheme::Raw } else { SignatureScheme::Eip191 }
+        configuration::signature_scheme(self.version())
     }
 
     /// The address the account calls, which is otherwise unused.

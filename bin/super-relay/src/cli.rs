@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use kms_gateway::transport::TeeName;
-use proto::{Address, TeeId};
+use proto::{Address, Hash, TeeId};
 
 use crate::config::{Config, Log, LogFormat, Sources, reference};
 use crate::error::Error;
@@ -38,9 +38,9 @@ enum Command {
     /// Check the audit of a KMS gateway, which may be running.
     ///
     /// Fails if a row was changed or removed, and prints the number of rows and the hash of the
-    /// newest: compare them with those that you recorded elsewhere, since rows that were removed
-    /// from the end leave no trace.
-    VerifyAudit(ConfigArgs),
+    /// newest. Rows that were removed from the end leave no trace: record the hash elsewhere, and
+    /// give it as `--head` the next time.
+    VerifyAudit(VerifyAuditArgs),
     /// Command a TEE: provision it, authorise and revoke relay keys, set its ceilings.
     ///
     /// Signs the command as the admin and sends it to a KMS gateway. Prints what was signed, and
@@ -111,6 +111,15 @@ struct ForgetTeeArgs {
     paymaster_signer: Option<Address>,
 }
 
+#[derive(Args)]
+struct VerifyAuditArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// A head that was recorded before: fails unless a row has this hash.
+    #[arg(long, value_name = "HASH")]
+    head: Option<Hash>,
+}
+
 impl ForgetTeeArgs {
     /// clap guarantees that one of the two is given.
     fn name(&self) -> TeeName {
@@ -167,7 +176,7 @@ impl Cli {
                 Ok(())
             }
             Command::VerifyAudit(args) => {
-                print(&wire::verify_audit(&args.load()?).await?);
+                print(&wire::verify_audit(&args.config.load()?, args.head).await?);
                 Ok(())
             }
             Command::Admin(args) => {

@@ -26,7 +26,7 @@ pub struct CreateAccount {
     pub invitation: Option<SignedInvitation>,
 }
 
-/// The created account.
+/// The account of the registration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreatedAccount {
@@ -43,10 +43,13 @@ pub struct CreatedAccount {
     pub signature_scheme: SignatureScheme,
     /// The address of its contract. `None` without a factory.
     pub sender: Option<Address>,
-    /// The factory that deploys its contract. `None` if none is configured.
+    /// The factory that deploys its contract. `None` if none is configured for its scheme.
     pub factory: Option<Address>,
     /// keccak256(credentialId): the factory's salt.
     pub salt: Hash,
+    /// Whether this request created it. Otherwise it existed: anyone can repeat a registration with
+    /// an account's public facts, so this answer does not prove that the caller has its passkey.
+    pub created: bool,
 }
 
 /// Requests an account.
@@ -66,7 +69,7 @@ pub struct Account {
     pub owner_address: Address,
     /// The scheme in which it signs operations.
     pub signature_scheme: SignatureScheme,
-    /// The factory that deploys its contract. `None` if none is configured.
+    /// The factory that deploys its contract. `None` if none is configured for its scheme.
     pub factory: Option<Address>,
     /// keccak256 of the first passkey's credential id: the factory's salt.
     pub salt: Option<Hash>,

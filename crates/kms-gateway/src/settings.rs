@@ -119,7 +119,7 @@ pub struct Settings {
     #[schemars(with = "SchemeName")]
     pub signature_scheme: SignatureScheme,
     /// The account factory whose counterfactual address `create-deterministic-account` returns.
-    /// Without it, no address is returned.
+    /// Without it, and for accounts of another signature scheme, no address is returned.
     #[serde(default)]
     pub factory: Option<FactorySettings>,
 }
@@ -152,6 +152,11 @@ pub struct FactorySettings {
     /// The factory contract.
     #[schemars(with = "String")]
     pub address: Address,
+    /// The scheme that its accounts verify; unset it is `kms.signature_scheme`. Accounts of the
+    /// other scheme get neither factory nor address: their operations would fail there, for good.
+    #[serde(default)]
+    #[schemars(with = "Option<SchemeName>")]
+    pub signature_scheme: Option<SignatureScheme>,
     /// JSON-RPC URL of its chain. Never logged: such URLs often contain a key.
     #[schemars(with = "String")]
     pub rpc_url: SecretString,
@@ -223,6 +228,12 @@ impl Settings {
             id: Bounded::new(self.rp_id.clone())?,
             origins: BoundedList::new(origins.collect::<Result<_, _>>()?)?,
         })
+    }
+
+    /// The scheme that the factory's accounts verify.
+    pub(crate) fn scheme_of_factory(&self) -> SignatureScheme {
+        let configured = self.factory.as_ref().and_then(|factory| factory.signature_scheme);
+        configured.unwrap_or(self.signature_scheme)
     }
 
     /// The proxies whose `X-Forwarded-For` is trusted.

@@ -4,6 +4,7 @@
 //! `bounds` holds the limits, `table` the open connections, `connection` the state of each;
 //! `stream` and `body` watch it read and write, `listener` accepts connections, `hangup` lets the
 //! service end one, `priority` lets it keep one, `refusal` answers clients that are refused,
+//! `caching` keeps every answer out of caches,
 //! `web_socket` answers messages instead of requests, `memory` counts their memory cost, `tally`
 //! counts connections by state and outcome, with `occupancy` as its handle, `line_ration`
 //! rate-limits log lines about all this, `page` detects requests that a browser sends for a page,
@@ -14,6 +15,7 @@
 
 mod body;
 mod bounds;
+mod caching;
 mod connection;
 mod descriptors;
 mod hangup;

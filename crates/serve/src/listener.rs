@@ -24,6 +24,7 @@ use tower::{Service, ServiceExt as _};
 
 use crate::body::Body;
 use crate::bounds::{Bounds, Full};
+use crate::caching::forbid_caching;
 use crate::connection::Connection;
 use crate::hangup::Hangup;
 use crate::memory::Memory;
@@ -285,6 +286,7 @@ where
         let (service, admitted) = (service.clone(), admitted.clone());
         async move {
             let mut response = admitted.answer(request, service).await?;
+            forbid_caching(&mut response);
             // hyper's own value does not change while the clock is set back, and relays read it.
             if let Ok(now) = HeaderValue::try_from(httpdate::fmt_http_date(SystemTime::now())) {
                 response.headers_mut().insert(DATE, now);

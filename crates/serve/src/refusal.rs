@@ -22,6 +22,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::bounds::Full;
+use crate::caching::forbid_caching;
 
 /// Deadline for each step of a refusal: reading the header, writing the answer, draining the rest.
 const STEP: Duration = Duration::from_millis(500);
@@ -54,6 +55,7 @@ impl Refusals {
     /// The answer to a refused request.
     pub(crate) async fn answer(&self, request: Request<Full>) -> Response<Bytes> {
         let mut response = (self.words)(request).await;
+        forbid_caching(&mut response);
         if response.status() == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().entry(RETRY_AFTER).or_insert(HeaderValue::from_static("1"));
         }

@@ -19,6 +19,7 @@ use std::fmt::Display;
 use kms_gateway::Gateway;
 use kms_gateway::store::AuditHead;
 use kms_gateway::transport::TeeName;
+use proto::Hash;
 
 use crate::config::Config;
 use crate::error::Error;
@@ -34,11 +35,12 @@ pub async fn forget_tee(config: &Config, name: TeeName) -> Result<(), Error> {
     Gateway::forget_tee(&settings.data_dir, name).await.map_err(start_error("forget-tee"))
 }
 
-/// Checks the audit of the configured gateway.
-pub async fn verify_audit(config: &Config) -> Result<String, Error> {
-    let AuditHead { rows, hash } =
-        Gateway::verify_audit(&config.for_kms()?.data_dir).await.map_err(|error| Error::Answer(error.to_string()))?;
-    Ok(format!("{rows} rows, head {hash}"))
+/// Checks the audit of the configured gateway, and that a head noted before is part of it.
+pub async fn verify_audit(config: &Config, noted: Option<Hash>) -> Result<String, Error> {
+    let verified = Gateway::verify_audit(&config.for_kms()?.data_dir, noted).await;
+    let AuditHead { rows, hash } = verified.map_err(|error| Error::Answer(error.to_string()))?;
+    let found = noted.map(|_| "; the noted head is among them").unwrap_or_default();
+    Ok(format!("{rows} rows, head {hash}{found}"))
 }
 
 /// Names the part that could not be started.

@@ -17,6 +17,12 @@ async fn the_audit_of_a_running_gateway_is_checked() {
     let (rows, hash) = (stats["audit"]["rows"].as_i64().unwrap(), stats["audit"]["head"].as_str().unwrap());
     assert!(checked.status.success() && rows > 0);
     assert_eq!(said.trim(), format!("{rows} rows, head {hash}"));
+
+    let since = async |head: &str| run(&["verify-audit", "--config", config.to_str().unwrap(), "--head", head]).await;
+    assert!(since(hash).await.status.success());
+    let other = since(&format!("0x{}", "17".repeat(32))).await;
+    let said = String::from_utf8_lossy(&other.stderr).into_owned();
+    assert!(!other.status.success() && said.contains("none of them has the hash 0x1717"), "{said}");
 }
 
 #[tokio::test]

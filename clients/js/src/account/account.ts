@@ -26,20 +26,21 @@ export interface TeeAccount {
   ownerAddress: Address;
   /** Fixed when the account is created. */
   signatureScheme: SignatureScheme;
-  /** The factory of its contract; null if the operator has configured none. */
+  /** The factory of its contract; null if the operator has configured none for this scheme. */
   factory: Address | null;
   /** keccak256 of the first passkey's credential id: the factory's salt. */
   salt: Hex | null;
   /** The passkeys that may approve. */
   passkeys: readonly AccountPasskey[];
-  /** The address of its contract, where the KMS said so: only when it is created. */
+  /** The address of its contract, where the KMS said so: only when it is created, if at all. */
   sender?: Address | undefined;
 }
 
 /**
  * `factoryAddress` and `index` for permissionless' `toSimpleSmartAccount`.
  *
- * @throws {@link ClientError} `factory_missing` if the operator has configured no factory.
+ * @throws {@link ClientError} `factory_missing` if the operator has configured no factory for the
+ * account's signature scheme.
  */
 export function simpleAccountParameters({ accountId, factory, salt }: TeeAccount): {
   factoryAddress: Address;

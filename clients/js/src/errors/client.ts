@@ -36,7 +36,9 @@ const REASONS = {
     hint: "Pass entryPointVersion to createTeePaymaster.",
   },
   factory_missing: {
-    hint: "The operator has set no kms.factory. Pass the account factory's address yourself, with the account's salt.",
+    hint:
+      "The operator has set no kms.factory for accounts of this signatureScheme. Pass the account factory's address " +
+      "yourself, with the account's salt.",
   },
   signature_not_available: {
     hint:

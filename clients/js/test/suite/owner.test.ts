@@ -64,7 +64,10 @@ test("an account of the other signature scheme fails before it is sent", async (
   const other = shared.tee.signatureScheme === "raw" ? "eip191" : "raw";
   const tee = await createTeeAccount({ kmsUrl: urls.kms, userName: "bob", signatureScheme: other, authenticator });
   const paymaster = paymasterOf(tee, authenticator);
-  const account = await simpleAccount(tee, toTeeOwner({ account: tee, paymaster }));
+  // The KMS names no factory whose contracts verify another scheme.
+  assert.equal(tee.factory, null);
+  const { factory } = shared.tee;
+  const account = await simpleAccount({ ...tee, factory }, toTeeOwner({ account: tee, paymaster }));
 
   const sending = bundlerOf(account, paymaster).sendUserOperation({ calls: [call(1)] });
 

@@ -109,6 +109,7 @@ fn an_account() {
         sender: Some(TWO),
         factory: None,
         salt: HASH,
+        created: true,
     };
     let expected = json!({
         "accountId": "alice",
@@ -119,6 +120,7 @@ fn an_account() {
         "sender": two(),
         "factory": null,
         "salt": hash(),
+        "created": true,
     });
     holds(&created, &expected);
     let account = Account {

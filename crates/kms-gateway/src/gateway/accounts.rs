@@ -12,6 +12,7 @@ use super::strangers::Inquirer;
 use super::strangers::StrangersTurn;
 use super::{Caller, Gateway, GatewayError, Inner};
 use crate::ceremony::{NewUser, Verified, VerifiedRegistration};
+use crate::factory::AccountFactory;
 use crate::store::{AccountEntry, Action, Creation, FoundCreation, Unfinished};
 use crate::tee::TeeError;
 use crate::transport::Asker;
@@ -26,10 +27,22 @@ pub struct CreatedAccount {
     pub wallet: WalletInfo,
     /// The passkey it was created with.
     pub registration: VerifiedRegistration,
-    /// The factory, and the address it gives to the account, if one is configured.
+    /// The factory, and the address it gives to the account, if one is configured for its signature
+    /// scheme.
     pub sender: Option<CounterfactualSender>,
     /// keccak256(credentialId): the factory's salt.
     pub salt: Hash,
+    /// Whether this request created it. Otherwise it existed, and the caller may be anyone: a
+    /// registration can be repeated with the account's public facts.
+    pub is_new: bool,
+}
+
+/// The account of a registration.
+struct Made {
+    wallet: WalletInfo,
+    registration: VerifiedRegistration,
+    /// Whether it did not exist before.
+    is_new: bool,
 }
 
 /// The address of an account, deployed or not.
@@ -90,7 +103,7 @@ impl Gateway {
     ) -> Result<CreatedAccount, GatewayError> {
         let (inner, mut case) = (Arc::clone(&self.inner), Case::new(Action::CreateAccount, caller));
         let verified = inner.ceremonies.verified(registration_id, inner.clock.now()).map_err(GatewayError::from);
-        let (wallet, registration) = detached(async move {
+        let Made { wallet, registration, is_new } = detached(async move {
             case.account_id = account_id;
             let outcome = match verified {
                 Ok(verified) => inner.try_create(verified, scheme, &mut case).await,
@@ -101,20 +114,20 @@ impl Gateway {
         })
         .await?;
         let salt = keccak256(&*registration.credential_id);
-        let sender = match &self.inner.factory {
+        let sender = match self.inner.factory_of(wallet.signature_scheme) {
             Some(factory) => Some(CounterfactualSender {
                 factory: factory.address(),
                 sender: factory.counterfactual_sender(&wallet.owner, &salt).await?,
             }),
             None => None,
         };
-        Ok(CreatedAccount { wallet, registration, sender, salt })
+        Ok(CreatedAccount { wallet, registration, sender, salt, is_new })
     }
 
-    /// The factory of new accounts, if one is configured.
+    /// The factory of accounts with this scheme, if one is configured.
     #[must_use]
-    pub fn factory(&self) -> Option<Address> {
-        self.inner.factory.as_ref().map(|factory| factory.address())
+    pub fn factory_of(&self, scheme: SignatureScheme) -> Option<Address> {
+        self.inner.factory_of(scheme).map(AccountFactory::address)
     }
 
     /// An account's public facts.
@@ -148,6 +161,11 @@ impl Gateway {
 }
 
 impl Inner {
+    /// An account of another scheme can send nothing from an address that the factory gives it.
+    fn factory_of(&self, scheme: SignatureScheme) -> Option<&dyn AccountFactory> {
+        self.factory.as_deref().filter(|_| scheme == self.settings.scheme_of_factory())
+    }
+
     /// A turn to look up an account that the index does not know.
     async fn stranger(&self, account_id: &AccountId, inquirer: Inquirer) -> Result<StrangersTurn, GatewayError> {
         let turn = self.strangers.turn(inquirer).await?;
@@ -175,27 +193,30 @@ impl Inner {
         Verified { id: registration_id, expires_at, registration }: Verified,
         scheme: Option<SignatureScheme>,
         case: &mut Case,
-    ) -> Result<(WalletInfo, VerifiedRegistration), GatewayError> {
+    ) -> Result<Made, GatewayError> {
         let now = self.clock.now();
+        let asked_for = case.account_id.take().or_else(|| registration.account_id.clone());
+        let account_id = asked_for.clone().unwrap_or_else(|| AccountId::of_credential(&registration.credential_id));
+        // The row of a refusal names it too.
+        case.account_id = Some(account_id.clone());
         self.permit(&registration.credential_id, case, now).await?;
         // Not in a TEE with less than the required protection.
         self.known.provisioned(&self.tee).await?;
         self.settle_creations(Unfinished::Of(registration_id)).await?;
-        let asked_for = case.account_id.take().or_else(|| registration.account_id.clone());
         if let Some(wallet) = self.made_before(asked_for.as_ref(), &registration).await? {
             case.account_id = Some(wallet.account_id.clone());
             case.is_repeated = true;
             if scheme.is_some_and(|scheme| scheme != wallet.signature_scheme) {
                 return Err(GatewayError::SignatureSchemeConflict);
             }
-            return Ok((wallet, registration));
+            return Ok(Made { wallet, registration, is_new: false });
         }
-        let account_id = asked_for.unwrap_or_else(|| AccountId::of_credential(&registration.credential_id));
         if !account_id.can_name_account_of(&registration.credential_id) {
             return Err(GatewayError::Refused(Status::AccountIdReserved));
         }
-        case.account_id = Some(account_id.clone());
-        if self.store.has_account(&account_id).await? && self.wallet_in_index(&account_id).await?.is_some() {
+        // The index may have been lost, or another gateway may have created it.
+        let is_new = self.wallet_in_tee(&account_id).await?.is_none();
+        if !is_new && self.store.has_account(&account_id).await? {
             return Err(GatewayError::Refused(Status::AccountExists));
         }
         let creation = Creation { registration_id, account_id, registration, asked_at: now, expires_at };
@@ -227,7 +248,7 @@ impl Inner {
             return Err(GatewayError::SignatureSchemeConflict);
         }
         self.index(&creation, &wallet).await?;
-        Ok((wallet, creation.registration))
+        Ok(Made { wallet, registration: creation.registration, is_new })
     }
 
     /// The TEE refused a creation: its record is not kept, since the same passkey may be refused
@@ -295,9 +316,9 @@ impl Inner {
         Ok(self.store.save_account(entry).await?)
     }
 
-    /// The wallet of an account in the index; `None` if the index belongs to a TEE that lost its
-    /// state.
-    async fn wallet_in_index(&self, account_id: &AccountId) -> Result<Option<Arc<WalletInfo>>, GatewayError> {
+    /// The wallet with this id; `None` if the TEE has none, whatever the index says: it may belong
+    /// to a TEE that lost its state.
+    async fn wallet_in_tee(&self, account_id: &AccountId) -> Result<Option<Arc<WalletInfo>>, GatewayError> {
         match self.known.wallet(&self.tee, account_id, Asker::Anyone).await {
             Ok(wallet) => Ok(Some(wallet)),
             Err(GatewayError::Refused(Status::AccountUnknown)) => Ok(None),
@@ -319,7 +340,7 @@ impl Inner {
         let Some(account_id) = self.store.account_of_credential(&verified.credential_id).await? else {
             return Ok(None);
         };
-        let Some(wallet) = self.wallet_in_index(&account_id).await? else { return Ok(None) };
+        let Some(wallet) = self.wallet_in_tee(&account_id).await? else { return Ok(None) };
         let is_asked_for = asked_for.is_none_or(|asked_for| *asked_for == account_id);
         if !is_asked_for || !verified.is_of(&wallet) {
             return Err(GatewayError::Refused(Status::CredentialConflict));

@@ -112,6 +112,17 @@ pub enum AuditError {
         /// The first row that does not follow from the previous one.
         seq: i64,
     },
+    /// The rows form a chain that a head which was noted before is no part of.
+    #[error(
+        "the audit's {rows} rows follow from each other, but none of them has the hash {noted}: rows were removed from \
+         the end since that head was noted, or this is an older copy of the database"
+    )]
+    NotedHeadMissing {
+        /// The noted head.
+        noted: Hash,
+        /// Number of rows.
+        rows: i64,
+    },
     /// The database could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -1,6 +1,6 @@
 //! Every decision has a row, and no row can be changed undetected.
 
-use kms_gateway::store::AuditError;
+use kms_gateway::store::{AuditError, AuditHead};
 use serde_json::json;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use sqlx::{AssertSqlSafe, Row};
@@ -62,6 +62,35 @@ async fn every_decision_has_a_row_with_its_reason() {
     assert_eq!(sponsored.get::<String, _>("user_op_hash"), answer["userOpHash"].as_str().unwrap());
     let context = proto::primitives::keccak256(br#"{"policy":"test"}"#);
     assert_eq!(sponsored.get::<String, _>("context_hash"), context.to_string());
+}
+
+/// As docs/api.md says, so that its sender can compute it.
+#[tokio::test]
+async fn a_callers_data_is_hashed_with_sorted_keys() {
+    let kms = Kms::start().await;
+    let request = kms.honest_request().await;
+    let body = request.body().to_string().replace(r#"{"policy":"test"}"#, r#"{"b": {"d": 1, "c": "é"}, "a": [2]}"#);
+    kms.send(request.over_http(&kms).body(body)).await.ok();
+    let hash: String = sqlx::query_scalar("SELECT context_hash FROM audit ORDER BY seq DESC LIMIT 1")
+        .fetch_one(&kms.database().await)
+        .await
+        .unwrap();
+    let sorted = r#"{"a":[2],"b":{"c":"é","d":1}}"#;
+    assert_eq!(hash, proto::primitives::keccak256(sorted).to_string());
+}
+
+#[tokio::test]
+async fn a_refused_creation_has_a_row_with_the_account_s_id() {
+    let kms = Kms::start().await;
+    let (_, first) = kms.register().await;
+    let reserved = format!("pk_{}", "ab".repeat(20));
+    kms.create(json!({ "registrationId": first, "accountId": reserved })).await.refused(400, "account_id_reserved");
+    let rows: Vec<(String, Option<String>)> =
+        sqlx::query_as("SELECT reason, account_id FROM audit WHERE action = 'create_account'")
+            .fetch_all(&kms.database().await)
+            .await
+            .unwrap();
+    assert_eq!(rows, [("account_id_reserved".to_owned(), Some(reserved))]);
 }
 
 #[tokio::test]
@@ -134,6 +163,51 @@ async fn any_change_of_a_row_breaks_the_chain_at_that_row() {
             Err(AuditError::Broken { seq }) => assert_eq!(seq, broken_at, "{change}"),
             other => panic!("{change}: {other:?}"),
         }
+    }
+}
+
+#[tokio::test]
+async fn a_row_before_the_first_breaks_the_chain() {
+    for seq in [0, -1, i64::MIN] {
+        let kms = Kms::start().await;
+        let forged = "INSERT INTO audit (seq, at, request_id, action, decision, reason, prev_hash, hash)
+                      SELECT ?, at, request_id, action, decision, reason, prev_hash, hash FROM audit WHERE seq = 1";
+        sqlx::query(forged).bind(seq).execute(&kms.database().await).await.unwrap();
+        match kms.verify_audit().await {
+            Err(AuditError::Broken { seq: 1 }) => {}
+            other => panic!("{seq}: {other:?}"),
+        }
+    }
+}
+
+/// Removed rows leave no trace once others follow, and neither does an older copy.
+#[tokio::test]
+async fn a_noted_head_is_found_among_newer_rows_until_its_row_is_removed() {
+    let kms = Kms::start().await;
+    let empty = AuditHead::default();
+    kms.account().await;
+    let noted = kms.verify_audit().await.unwrap();
+    kms.account().await;
+    let newest = kms.verify_audit().await.unwrap();
+    for known in [empty, noted, newest] {
+        assert_eq!(kms.verify_audit_since(known).await.unwrap(), newest);
+    }
+
+    let database = kms.database().await;
+    sqlx::query("DROP TRIGGER audit_is_never_deleted").execute(&database).await.unwrap();
+    sqlx::query("DELETE FROM audit WHERE seq >= ?").bind(noted.rows).execute(&database).await.unwrap();
+    database.close().await;
+    let kms = kms.restart().await;
+    for _ in 0..3 {
+        kms.account().await;
+    }
+    let rows_now = kms.verify_audit().await.unwrap().rows;
+    assert!(rows_now > newest.rows);
+    match kms.verify_audit_since(noted).await {
+        Err(AuditError::NotedHeadMissing { noted: missing, rows }) => {
+            assert_eq!((missing, rows), (noted.hash, rows_now));
+        }
+        other => panic!("{other:?}"),
     }
 }
 

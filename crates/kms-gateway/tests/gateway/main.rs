@@ -16,6 +16,7 @@ mod clock_set_right;
 mod closing;
 mod damaged_database;
 mod disk_full;
+mod factory_scheme;
 mod failures;
 mod flood;
 mod moved_database;

@@ -166,6 +166,17 @@ async fn every_answer_has_the_callers_request_id_or_a_new_one() {
     assert!(!made.is_empty());
 }
 
+/// An ingress may keep what it is not told to leave alone.
+#[tokio::test]
+async fn no_answer_may_be_kept_by_a_cache() {
+    let kms = Kms::start().await;
+    for path in ["/health", "/admin/signers", "/kms/accounts/nobody", "/nowhere"] {
+        let answer = kms.client.get(format!("{}{path}", kms.url)).send().await.unwrap();
+        let cache = answer.headers().get("cache-control").unwrap_or_else(|| panic!("{path}"));
+        assert_eq!(cache, "no-store", "{path}");
+    }
+}
+
 #[tokio::test]
 async fn numbers_may_be_json_numbers_or_hex() {
     let kms = Kms::start().await;

@@ -1,6 +1,7 @@
 //! Clients cannot keep others from a port by sending nothing, by sending slowly, or by being many.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests: what can't be done fails")]
 
+mod caching;
 mod upgraded;
 
 use std::net::{IpAddr, SocketAddr};

@@ -22,7 +22,7 @@ pub(super) async fn create(
     let caller = caller.invited_by(body.invitation);
     let created =
         gateway.create_account(&body.registration_id, body.account_id, body.signature_scheme, &caller).await?;
-    let CreatedAccount { wallet, registration, sender, salt } = created;
+    let CreatedAccount { wallet, registration, sender, salt, is_new } = created;
     Ok(Json(accounts::CreatedAccount {
         account_id: wallet.account_id,
         owner_address: wallet.owner,
@@ -32,6 +32,7 @@ pub(super) async fn create(
         sender: sender.map(|known| known.sender),
         factory: sender.map(|known| known.factory),
         salt,
+        created: is_new,
     }))
 }
 
@@ -46,7 +47,7 @@ pub(super) async fn show(
     Ok(Json(Account {
         owner_address: wallet.owner,
         signature_scheme: wallet.signature_scheme,
-        factory: gateway.factory(),
+        factory: gateway.factory_of(wallet.signature_scheme),
         salt: wallet.passkeys.first().map(|first| keccak256(&*first.credential_id)),
         passkeys: wallet.passkeys.iter().map(Into::into).collect(),
         account_id: wallet.account_id,

@@ -8,7 +8,7 @@ use proto::command::{PasskeyAssertion, PasskeyPublicKey, RelayApproval, SignWith
 use proto::json::passkey::parse_assertion;
 use proto::json::{GasFields, InvalidField, parse_user_operation};
 use proto::primitives::keccak256;
-use proto::{Address, EntryPoint, EntryPointVersion, Quantity, Status, Terms, UserOperation};
+use proto::{Address, EntryPoint, EntryPointVersion, Hash, Quantity, Status, Terms, UserOperation};
 use serde_json::{Map, Value};
 use serve::Priority;
 
@@ -108,8 +108,14 @@ fn beside(
     passkey_public_key: Option<PasskeyPublicKey>,
     business_validation: Option<Map<String, Value>>,
 ) -> Caller {
-    let context_hash = business_validation.map(|context| keccak256(Value::Object(context).to_string()));
+    let context_hash = business_validation.map(|context| hash_of(Value::Object(context)));
     Caller { passkey_public_key, context_hash, ..caller }
+}
+
+/// Of the JSON with sorted keys, so that the sender can compute it.
+fn hash_of(mut context: Value) -> Hash {
+    context.sort_all_objects();
+    keccak256(context.to_string())
 }
 
 fn assertion(json: &Value) -> Result<PasskeyAssertion, ApiError> {

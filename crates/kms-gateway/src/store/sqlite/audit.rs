@@ -146,25 +146,36 @@ pub(super) async fn admin_counter(pool: &SqlitePool) -> Result<u64, StoreError> 
     Ok(counter.unwrap_or_default().cast_unsigned())
 }
 
-pub(super) async fn verify(pool: &SqlitePool) -> Result<AuditHead, AuditError> {
+/// Follows the chain to its newest row. If a noted head is given, it must be the hash of a row, or
+/// that of no rows.
+pub(super) async fn verify(pool: &SqlitePool, noted: Option<Hash>) -> Result<AuditHead, AuditError> {
     let mut head = AuditHead::default();
+    let mut is_found = noted.is_none_or(|noted| noted == head.hash);
+    // Rows before the first are not ours.
+    let mut next = i64::MIN;
     loop {
         let page = sqlx::query(
             "SELECT seq, at, request_id, action, account_id, signer, user_op_hash, context_hash, decision, reason,
                     counter_from, counter_to, left_out, prev_hash, hash
-             FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+             FROM audit WHERE seq >= ?1 ORDER BY seq LIMIT ?2",
         )
-        .bind(head.rows)
+        .bind(next)
         .bind(PAGE)
         .fetch_all(pool)
         .await
         .map_err(StoreError::from)?;
         if page.is_empty() {
-            return Ok(head);
+            break;
         }
         for row in &page {
             head = follow(row, &head)?;
+            is_found |= noted == Some(head.hash);
         }
+        next = head.rows + 1;
+    }
+    match noted {
+        Some(noted) if !is_found => Err(AuditError::NotedHeadMissing { noted, rows: head.rows }),
+        _ => Ok(head),
     }
 }
 

@@ -94,14 +94,15 @@ impl SqliteStore {
         Ok(Self { readers, writer, remembered, lock })
     }
 
-    /// Checks the audit in a database that a gateway may be writing to, without changing anything.
+    /// Checks the audit in a database that a gateway may be writing to, without changing anything,
+    /// and that a head which was noted before is part of it.
     ///
     /// # Errors
     /// [`AuditError`].
-    pub(crate) async fn verify_audit_of(path: &Path) -> Result<AuditHead, AuditError> {
+    pub(crate) async fn verify_audit_of(path: &Path, noted: Option<Hash>) -> Result<AuditHead, AuditError> {
         let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY_TIMEOUT);
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(StoreError::from)?;
-        let head = audit::verify(&pool).await;
+        let head = audit::verify(&pool, noted).await;
         pool.close().await;
         head
     }
@@ -185,7 +186,7 @@ impl Audit for SqliteStore {
     }
 
     async fn verify_audit_chain(&self) -> Result<AuditHead, AuditError> {
-        self.read(audit::verify).await
+        self.read(|pool| audit::verify(pool, None)).await
     }
 }
 

@@ -155,7 +155,12 @@ pub fn simulator(folder: &Path) -> Arc<dyn TeeTransport> {
 
 impl Kms {
     pub async fn verify_audit(&self) -> Result<AuditHead, AuditError> {
-        Gateway::verify_audit(self.folder.path()).await
+        Gateway::verify_audit(self.folder.path(), None).await
+    }
+
+    /// The same, with a head that was noted before.
+    pub async fn verify_audit_since(&self, noted: AuditHead) -> Result<AuditHead, AuditError> {
+        Gateway::verify_audit(self.folder.path(), Some(noted.hash)).await
     }
 
     /// A new gateway with a new simulator.
@@ -166,13 +171,13 @@ impl Kms {
 
     async fn start_in(folder: Arc<TempDir>, relay: RelayKey, admin: AdminKey) -> Self {
         let simulator = simulator(folder.path());
-        Self::over(folder, simulator, None, relay, admin).await
+        Self::over(folder, simulator, relay, admin).await
     }
 
     /// A new gateway with this TEE.
     pub async fn over_tee(tee: Arc<dyn TeeTransport>) -> Self {
         let admin = AdminKey::new(&keys::secret()).unwrap();
-        Self::over(Arc::new(TempDir::new().unwrap()), tee, None, RelayKey::random(), admin).await
+        Self::over(Arc::new(TempDir::new().unwrap()), tee, RelayKey::random(), admin).await
     }
 
     /// The same with other settings.
@@ -183,12 +188,12 @@ impl Kms {
         Self::serving(folder, settings, tee, None, RelayKey::random(), admin).await
     }
 
-    /// A new gateway with this factory.
-    pub async fn with_factory(factory: Arc<dyn AccountFactory>) -> Self {
+    /// A new gateway with these settings and this factory.
+    pub async fn with_factory(settings: impl FnOnce(&Path) -> Settings, factory: Arc<dyn AccountFactory>) -> Self {
         let folder = Arc::new(TempDir::new().unwrap());
-        let simulator = simulator(folder.path());
+        let (settings, simulator) = (settings(folder.path()), simulator(folder.path()));
         let admin = AdminKey::new(&keys::secret()).unwrap();
-        Self::over(folder, simulator, Some(factory), RelayKey::random(), admin).await
+        Self::serving(folder, settings, simulator, Some(factory), RelayKey::random(), admin).await
     }
 
     /// A new gateway that requires this protection, with this TEE.
@@ -196,15 +201,9 @@ impl Kms {
         Self::over_tee_with(|folder| Settings { required_protection, ..settings(folder) }, tee).await
     }
 
-    async fn over(
-        folder: Arc<TempDir>,
-        tee: Arc<dyn TeeTransport>,
-        factory: Option<Arc<dyn AccountFactory>>,
-        relay: RelayKey,
-        admin: AdminKey,
-    ) -> Self {
+    async fn over(folder: Arc<TempDir>, tee: Arc<dyn TeeTransport>, relay: RelayKey, admin: AdminKey) -> Self {
         let settings = settings(folder.path());
-        Self::serving(folder, settings, tee, factory, relay, admin).await
+        Self::serving(folder, settings, tee, None, relay, admin).await
     }
 
     async fn serving(
