@@ -8,14 +8,14 @@ import type { AuthenticationResponse } from "./webauthn.js";
  * to 21). Needs no WebCrypto, which native apps don't have.
  */
 export function isMadeWith(publicKey: Hex, { response }: AuthenticationResponse): boolean {
-  const hash = sha256(decodeBase64Url(response.clientDataJSON), "bytes");
-  const signed = sha256(concat([decodeBase64Url(response.authenticatorData), hash]), "bytes");
-  const signature = decodeBase64Url(response.signature);
   try {
+    const hash = sha256(decodeBase64Url(response.clientDataJSON), "bytes");
+    const signed = sha256(concat([decodeBase64Url(response.authenticatorData), hash]), "bytes");
+    const signature = decodeBase64Url(response.signature);
     // Authenticators don't keep to the lower s.
     return p256.verify(signature, signed, hexToBytes(publicKey), { format: "der", lowS: false, prehash: false });
   } catch {
-    // No point of the curve.
+    // No point of the curve, or no base64url.
     return false;
   }
 }

@@ -36,9 +36,12 @@ test("what is no key or no signature proves nothing", () => {
   const made = touch(1);
   const nowhere: Hex = `0x04${"11".repeat(64)}`;
   for (const key of [nowhere, "0x", `0x00${point.slice(4)}`] as Hex[]) assert.equal(isMadeWith(key, made), false);
-  for (const signature of ["", "AAAA", base64url(Buffer.alloc(64)), `${made.response.signature}AA`]) {
+  const { signature: valid } = made.response;
+  const longer = ["A", "AA", "AAA", "AAAA", "AAAAA", "!"].map((more) => valid + more);
+  for (const signature of ["", "A", "AAAA", base64url(Buffer.alloc(64)), ...longer]) {
     assert.equal(isMadeWith(point, { ...made, response: { ...made.response, signature } }), false, signature);
   }
-  const changed = { ...made.response, clientDataJSON: base64url(Buffer.from("{}")) };
-  assert.equal(isMadeWith(point, { ...made, response: changed }), false);
+  for (const clientDataJSON of [base64url(Buffer.from("{}")), "A", "!"]) {
+    assert.equal(isMadeWith(point, { ...made, response: { ...made.response, clientDataJSON } }), false);
+  }
 });
