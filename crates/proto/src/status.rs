@@ -85,7 +85,7 @@ statuses! {
     40 DeploymentNotAllowed "deployment_not_allowed" "chain, EntryPoint and paymaster are not within the ceilings",
     41 CostAboveCeiling "cost_above_ceiling" "the worst case costs more than the ceiling",
     42 WindowInvalid "window_invalid" "validAfter, the timestamp and validUntil are not in order",
-    43 WindowTooWide "window_too_wide" "the window is wider than the ceiling",
+    43 WindowTooWide "window_too_wide" "the window ends more than maxWindow after the timestamp, or is wider than maxWindow + 60 s",
     44 CeilingsInvalid "ceilings_invalid" "the ceilings are empty or contradict each other",
     45 TermsInvalid "terms_invalid" "the terms do not fit the EntryPoint version",
 
