@@ -40,7 +40,7 @@ pub use descriptors::{raise_limit, share};
 pub use hangup::Hangup;
 pub use line_ration::LineRation;
 pub use listener::{Listener, Peer, Pulse, asks_for_web_socket};
-pub use locks::Locks;
+pub use locks::{Locks, PerKey};
 pub use occupancy::Occupancy;
 pub use page::{is_for_other_host, is_from_other_page};
 pub use priority::Priority;

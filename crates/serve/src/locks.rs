@@ -31,7 +31,7 @@ impl<K: Eq + Hash, V: Default> PerKey<K, V> {
 
 impl<K: Eq + Hash, V> PerKey<K, V> {
     /// The value of a key, made for its first user.
-    pub(crate) fn of_or(&self, key: K, make: impl FnOnce() -> V) -> Arc<V> {
+    pub fn of_or(&self, key: K, make: impl FnOnce() -> V) -> Arc<V> {
         let mut values = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(value) = values.get(&key).and_then(Weak::upgrade) {
             return value;

@@ -6,11 +6,12 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use alloy_primitives::{B256, Keccak256};
 use proto::Address;
+use serve::PerKey;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
@@ -37,8 +38,6 @@ const SLOW_FOR: Duration = Duration::from_secs(5);
 /// Maximum number of remembered slow calls, and of remembered askers. If the limit is reached with
 /// recent entries only, all are dropped: that is rare, and simpler than an eviction policy.
 const MOST_NOTED: usize = 1024;
-/// Below this many askers nothing is cleaned up.
-const TIDY_ABOVE: usize = 1024;
 
 /// The places at the node, and their users.
 #[derive(Debug)]
@@ -49,7 +48,7 @@ pub(super) struct Simulations {
     of_slow_servers: Arc<Semaphore>,
     /// How long the node takes for a call at most.
     patience: Duration,
-    askers: Mutex<HashMap<Asker, Weak<Semaphore>>>,
+    askers: PerKey<Asker, Semaphore>,
     recent: Mutex<Recent>,
 }
 
@@ -116,7 +115,7 @@ impl Simulations {
             of_slow_strangers: Arc::new(Semaphore::new(MOST_OF_SLOW_STRANGERS)),
             of_slow_servers: Arc::new(Semaphore::new(MOST_OF_SLOW_SERVERS)),
             patience,
-            askers: Mutex::default(),
+            askers: PerKey::default(),
             recent: Mutex::default(),
         }
     }
@@ -127,7 +126,8 @@ impl Simulations {
             return None;
         }
         let waiting = async {
-            let of_asker = self.of(asker).acquire_owned().await.ok()?;
+            let of_one = self.askers.of_or(asker.clone(), || Semaphore::new(MOST_OF_ONE));
+            let of_asker = of_one.acquire_owned().await.ok()?;
             let of_all = self.place_of_all(asker).await?;
             let (simulations, asker, begun) = (Arc::clone(self), asker.clone(), Instant::now());
             Some(Place { simulations, asker, begun, _of_asker: of_asker, _of_all: of_all })
@@ -184,19 +184,6 @@ impl Simulations {
             let is_long = matches!(asker, Asker::Stranger(_)) && used.total > self.patience;
             used.is_recent() && (is_long || used.longest > self.patience / SLOW)
         })
-    }
-
-    fn of(&self, asker: &Asker) -> Arc<Semaphore> {
-        let mut askers = self.askers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(places) = askers.get(asker).and_then(Weak::upgrade) {
-            return places;
-        }
-        if askers.len() >= TIDY_ABOVE && askers.len().is_power_of_two() {
-            askers.retain(|_, places| places.strong_count() > 0);
-        }
-        let places = Arc::new(Semaphore::new(MOST_OF_ONE));
-        askers.insert(asker.clone(), Arc::downgrade(&places));
-        places
     }
 
     /// No panic under the lock can leave the state inconsistent.
@@ -362,12 +349,10 @@ mod tests {
         let simulations = Arc::new(Simulations::new(PATIENCE));
         for number in 0..5_000_u32 {
             let address = Client::Address(IpAddr::from(number.to_be_bytes()));
-            simulations.of(&Asker::Stranger(address));
             simulations.note_slow(call(&number.to_be_bytes()));
             simulations.note_use(&Asker::Stranger(address), MOMENT);
         }
-        let askers = simulations.askers.lock().unwrap_or_else(PoisonError::into_inner).len();
-        let Recent { slow_calls, askers: used } = &*simulations.recent();
-        assert!(askers <= TIDY_ABOVE && slow_calls.len() <= MOST_NOTED && used.len() <= MOST_NOTED, "{askers}");
+        let Recent { slow_calls, askers } = &*simulations.recent();
+        assert!(slow_calls.len() <= MOST_NOTED && askers.len() <= MOST_NOTED);
     }
 }
