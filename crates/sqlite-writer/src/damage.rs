@@ -25,18 +25,21 @@ impl Damage {
         Self { file, outages, found: Arc::default() }
     }
 
-    /// Called with the errors of readers; the writer does it for its jobs. Returns what is wrong,
-    /// for the operator, if this error or one of its sources reports damage. Logs the first one.
-    pub fn found_in(&self, error: &(dyn Error + 'static)) -> Option<&str> {
-        let report = successors(Some(error), |&error| error.source()).find_map(report)?;
-        Some(self.found.get_or_init(|| {
-            let problem = format!("{} is damaged: {report}: restore the newest copy", self.file.display());
-            self.outages.failed_for_good(&problem);
-            problem
-        }))
+    /// Called with the errors of readers; the writer does it for its jobs. Returns whether this
+    /// error or one of its sources reports damage. Logs the first one.
+    pub fn found_in(&self, error: &(dyn Error + 'static)) -> bool {
+        let report = successors(Some(error), |&error| error.source()).find_map(report);
+        if let Some(report) = report {
+            self.found.get_or_init(|| {
+                let problem = format!("{} is damaged: {report}: restore the newest copy", self.file.display());
+                self.outages.failed_for_good(&problem);
+                problem
+            });
+        }
+        report.is_some()
     }
 
-    /// What is wrong, if damage was ever found.
+    /// What is wrong, for the operator, if damage was ever found.
     pub(crate) fn found(&self) -> Option<&str> {
         self.found.get().map(String::as_str)
     }

@@ -42,7 +42,7 @@ impl Run {
     /// Returns the connection when the queue is closed and empty.
     pub(crate) async fn until_closed(mut self, mut jobs: mpsc::Receiver<Job>) -> Option<SqliteConnection> {
         let mut batch = Vec::with_capacity(BATCH);
-        while jobs.recv_many(&mut batch, BATCH).await > 0 {
+        while jobs.recv_many(&mut batch, self.most_at_once()).await > 0 {
             let mut done = Vec::with_capacity(batch.len());
             let outcome = self.commit_all(&mut batch, &mut done).await;
             // Drops the jobs that the failed transaction did not reach. Their callers, and those of
@@ -54,6 +54,12 @@ impl Run {
             }
         }
         self.connection.into_inner()
+    }
+
+    /// After a job met a damaged page, SQLite commits nothing of its transaction, not even what
+    /// other jobs wrote.
+    fn most_at_once(&self) -> usize {
+        if self.shared.damage.found().is_some() { 1 } else { BATCH }
     }
 
     async fn commit_all(&mut self, batch: &mut Vec<Job>, done: &mut Vec<Done>) -> Result<(), TransactionError> {

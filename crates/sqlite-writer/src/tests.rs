@@ -239,10 +239,14 @@ async fn damage_that_a_job_finds_is_told_until_the_process_ends_and_what_is_inta
     put(&writer, 1).await.unwrap();
     writer.probe().await.unwrap();
     for number in 2..5 {
-        // Alone, and in a transaction with another job.
+        // Alone, and at once with others.
         write_damaged(&writer).await.unwrap_err();
-        let (refused, _) = tokio::join!(write_damaged(&writer), put(&writer, 10 * number));
+        let (before, refused, after) =
+            tokio::join!(put(&writer, 10 * number), write_damaged(&writer), put(&writer, 100 * number));
         refused.unwrap_err();
+        for kept in [before, after] {
+            kept.unwrap();
+        }
         put(&writer, number).await.unwrap();
         writer.try_out().await.unwrap();
         is_told(&writer, "malformed").await;
@@ -261,10 +265,10 @@ async fn damage_that_a_reader_finds_is_told_too() {
         let options = SqliteConnectOptions::new().filename(folder.path().join(name));
         let mut reader = options.connect().await.unwrap();
         let harmless = sqlx::query("SELECT").execute(&mut reader).await.unwrap_err();
-        assert_eq!(writer.damage().found_in(&harmless), None);
+        assert!(!writer.damage().found_in(&harmless));
         writer.probe().await.unwrap();
         let error = sqlx::query("SELECT number FROM damaged").fetch_all(&mut reader).await.unwrap_err();
-        assert!(writer.damage().found_in(&Problem::Database(error)).is_some());
+        assert!(writer.damage().found_in(&Problem::Database(error)));
         is_told(&writer, problem).await;
     }
 }

@@ -227,8 +227,8 @@ impl From<StoreError> for GatewayError {
         match error {
             StoreError::Failing { problem } => Self::StoreFailing { problem },
             StoreError::Silent { time } => Self::StoreSilent { time },
-            // The writer logs its own failures, once.
-            StoreError::NotWritten => Self::StoreUnavailable,
+            // Logged before, once.
+            StoreError::NotWritten | StoreError::Damaged => Self::StoreUnavailable,
             StoreError::Database(_) | StoreError::Migration(_) | StoreError::Unusable(_) | StoreError::InUse => {
                 tracing::error!(%error, "the store failed");
                 Self::StoreUnavailable

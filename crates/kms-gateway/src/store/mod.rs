@@ -43,13 +43,16 @@ pub enum StoreError {
     /// is closed.
     #[error("write to the gateway's database failed")]
     NotWritten,
+    /// A page was read that SQLite did not write (the log and the probes say where).
+    #[error("the gateway's database is damaged")]
+    Damaged,
     /// Another process has it open.
     #[error("another process uses the gateway's database: stop it first")]
     InUse,
-    /// The last write failed, or the file is damaged.
+    /// A probe: the last write failed, or the file is damaged.
     #[error("{problem}")]
     Failing {
-        /// The error, for people.
+        /// The error, for the operator: it contains paths.
         problem: String,
     },
     /// A write is in progress, and none has succeeded for this long.

@@ -71,3 +71,11 @@ async fn damage_that_a_reader_finds_is_told_for_good_and_what_is_intact_is_serve
     assert_eq!(log.lines("is damaged").len(), 1);
     assert_eq!(log.lines("recovered"), Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn what_a_client_is_told_of_damage_has_no_path() {
+    let (kms, _) = damaged("sqlite_autoindex_accounts_2").await;
+    let error = kms.get("/stats").await.refused(503, "store_unavailable");
+    assert_eq!(error["message"], "the gateway's database is not available");
+    is_told(&kms).await;
+}

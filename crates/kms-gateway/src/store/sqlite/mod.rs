@@ -141,10 +141,10 @@ impl SqliteStore {
         E: From<StoreError> + Error + 'static,
         Q: Future<Output = Result<T, E>>,
     {
-        query(&self.readers).await.map_err(|error| match self.writer.damage().found_in(&error) {
-            Some(problem) => StoreError::Failing { problem: problem.to_owned() }.into(),
-            None => error,
-        })
+        let damage = self.writer.damage();
+        query(&self.readers)
+            .await
+            .map_err(|error| if damage.found_in(&error) { StoreError::Damaged.into() } else { error })
     }
 }
 
