@@ -180,7 +180,8 @@ impl Bundlers {
         match asked(endpoint, query).await {
             Ok(supported) if supported.iter().any(|supported| self.entry_points.contains(&(*supported).into())) => {
                 let unanswered = sends.unanswered()?;
-                let text = format!("{} left the last {unanswered} operations unanswered", place.endpoint());
+                let text =
+                    format!("{} left {unanswered} operations unanswered since it accepted one", place.endpoint());
                 Some(BundlerProblem { is_misconfigured: false, text })
             }
             Ok(_) => {
@@ -197,8 +198,8 @@ impl Bundler {
         let attempt = ask(&self.endpoint, call).await;
         let (place, now) = (self.endpoint.place(), Instant::now());
         match &attempt {
-            Ok(_) if call.is_operation && self.sends.note_answered(now) => {
-                tracing::warn!("{} answers operations again", place.endpoint());
+            Ok(Ok(_)) if call.is_operation && self.sends.note_accepted(now) => {
+                tracing::warn!("{} accepts operations again", place.endpoint());
             }
             Err(Unanswered { may_be_received: true, detail })
                 if call.is_operation && self.sends.note_unanswered(begun, now) =>

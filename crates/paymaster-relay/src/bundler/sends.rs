@@ -1,16 +1,17 @@
 //! Operations that a bundler left unanswered. A provider whose backend is down may still answer
-//! cheap queries, so its breaker stays closed.
+//! cheap queries, so its breaker stays closed. It may also refuse bad operations at once, without
+//! its backend, so a refusal says nothing of it: only an accepted operation does.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Unanswered operations in a row after which other bundlers are asked first. One or two may have
-/// been too expensive for it.
+/// Unanswered operations, with none accepted between them, after which other bundlers are asked
+/// first. One or two may have been too expensive for it.
 const MOST_UNANSWERED: u32 = 3;
 /// How long others are asked first before it is tried again.
 const PASSED_OVER_FOR: Duration = Duration::from_secs(30);
 
-/// What a bundler left unanswered since its last answer to an operation.
+/// What a bundler left unanswered since it last accepted an operation.
 #[derive(Debug, Default)]
 pub(super) struct Sends(Mutex<State>);
 
@@ -19,7 +20,7 @@ struct State {
     unanswered: u32,
     /// When the last one was left unanswered, or the bundler was tried again.
     last: Option<Instant>,
-    answered: Option<Instant>,
+    accepted: Option<Instant>,
 }
 
 impl State {
@@ -30,7 +31,7 @@ impl State {
 }
 
 impl Sends {
-    /// How many operations in a row are unanswered, if that was noticed recently.
+    /// How many operations it left unanswered since it accepted one, if it is passed over for that.
     pub(super) fn unanswered(&self) -> Option<u32> {
         let state = self.state();
         state.is_failing(Instant::now()).then_some(state.unanswered)
@@ -47,11 +48,11 @@ impl Sends {
         is_failing
     }
 
-    /// Notes one that was sent then. If another was answered since, it says nothing of the bundler.
+    /// Notes one that was sent then. If another was accepted since, it says nothing of the bundler.
     /// Returns whether others are asked first from now on, which they were not before.
     pub(super) fn note_unanswered(&self, begun: Instant, now: Instant) -> bool {
         let mut state = self.state();
-        if state.answered.is_some_and(|answered| answered > begun) {
+        if state.accepted.is_some_and(|accepted| accepted > begun) {
             return false;
         }
         state.last = Some(now);
@@ -60,8 +61,8 @@ impl Sends {
     }
 
     /// Returns whether others were asked first until now.
-    pub(super) fn note_answered(&self, now: Instant) -> bool {
-        let fresh = State { answered: Some(now), ..State::default() };
+    pub(super) fn note_accepted(&self, now: Instant) -> bool {
+        let fresh = State { accepted: Some(now), ..State::default() };
         std::mem::replace(&mut *self.state(), fresh).unanswered >= MOST_UNANSWERED
     }
 
@@ -76,24 +77,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn after_three_in_a_row_others_are_asked_first_and_one_tries_again_after_a_while() {
+    fn after_three_others_are_asked_first_and_one_tries_again_after_a_while() {
         let (sends, now) = (Sends::default(), Instant::now());
         let unanswered = |at| sends.note_unanswered(at, at);
         assert!(!unanswered(now) && !unanswered(now));
-        assert!(!sends.note_answered(now) && !sends.are_passed_over(now));
+        assert!(!sends.note_accepted(now) && !sends.are_passed_over(now));
         assert_eq!([(); 3].map(|()| unanswered(now)), [false, false, true]);
         assert_eq!((sends.are_passed_over(now), sends.unanswered()), (true, Some(3)));
         let later = now + PASSED_OVER_FOR;
         assert_eq!([(); 2].map(|()| sends.are_passed_over(later)), [false, true]);
         assert!(!unanswered(later) && sends.are_passed_over(later));
-        assert!(sends.note_answered(later) && !sends.are_passed_over(later));
+        assert!(sends.note_accepted(later) && !sends.are_passed_over(later));
     }
 
     #[test]
-    fn those_sent_before_another_was_answered_do_not_count() {
+    fn those_sent_before_another_was_accepted_do_not_count() {
         let (sends, begun) = (Sends::default(), Instant::now());
         let later = |seconds| begun + Duration::from_secs(seconds);
-        sends.note_answered(later(1));
+        sends.note_accepted(later(1));
         assert_eq!([(); 5].map(|()| sends.note_unanswered(begun, later(3))), [false; 5]);
         assert!(!sends.are_passed_over(later(3)));
         assert_eq!([(); 3].map(|()| sends.note_unanswered(later(1), later(4))), [false, false, true]);
