@@ -7,3 +7,6 @@ pub const REQUEST_ID: &str = "x-request-id";
 pub const PAYMASTER_SIGNATURE: &str = "X-Paymaster-Signature";
 /// The address of the relay key that signed.
 pub const PAYMASTER_ADDRESS: &str = "X-Paymaster-Address";
+/// The gateway's clock when it answered, in Unix seconds. Proxies replace `Date` by the time of
+/// their own host.
+pub const TIME: &str = "x-kms-time";

@@ -5,10 +5,10 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, DATE, HeaderValue, UPGRADE};
+use http::header::{CONNECTION, HeaderValue, UPGRADE};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::{Either, Full as Whole};
@@ -287,10 +287,6 @@ where
         async move {
             let mut response = admitted.answer(request, service).await?;
             forbid_caching(&mut response);
-            // hyper's own value does not change while the clock is set back, and relays read it.
-            if let Ok(now) = HeaderValue::try_from(httpdate::fmt_http_date(SystemTime::now())) {
-                response.headers_mut().insert(DATE, now);
-            }
             Ok::<_, S::Error>(response)
         }
     });

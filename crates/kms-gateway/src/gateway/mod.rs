@@ -350,6 +350,11 @@ impl Gateway {
         &self.inner.trusted_proxies
     }
 
+    /// The time by the gateway's clock, in Unix seconds.
+    pub(crate) fn now(&self) -> u64 {
+        self.inner.clock.now()
+    }
+
     /// The gateway's settings.
     #[must_use]
     pub fn settings(&self) -> &Settings {

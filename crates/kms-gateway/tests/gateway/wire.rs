@@ -168,12 +168,13 @@ async fn every_answer_has_the_callers_request_id_or_a_new_one() {
 
 /// An ingress may keep what it is not told to leave alone.
 #[tokio::test]
-async fn no_answer_may_be_kept_by_a_cache() {
+async fn every_answer_tells_the_time_and_may_not_be_kept_by_a_cache() {
     let kms = Kms::start().await;
     for path in ["/health", "/admin/signers", "/kms/accounts/nobody", "/nowhere"] {
         let answer = kms.client.get(format!("{}{path}", kms.url)).send().await.unwrap();
         let cache = answer.headers().get("cache-control").unwrap_or_else(|| panic!("{path}"));
         assert_eq!(cache, "no-store", "{path}");
+        assert_eq!(answer.headers()["x-kms-time"], NOW.to_string().as_str(), "{path}");
     }
 }
 

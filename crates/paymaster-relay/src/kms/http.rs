@@ -4,7 +4,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bounded_http::{BodyError, Connections, client_for};
@@ -18,7 +18,7 @@ use kms_api::{ErrorBody, ReceivedReason, Refusal, Route, headers};
 use proto::command::{RotateSigner, Sponsor, SponsorReply, WalletInfo};
 use proto::json::{Excerpt, LongExcerpt};
 use proto::{AccountId, TeeId};
-use reqwest::header::{CONTENT_TYPE, DATE};
+use reqwest::header::CONTENT_TYPE;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
@@ -26,6 +26,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::{Kms, KmsError, KmsSigners, SeveralTees};
+use crate::ports::{Clock as _, SystemClock};
 
 /// Bytes. Several times the longest answer of a gateway.
 const MAX_ANSWER: usize = 1 << 20;
@@ -166,14 +167,12 @@ impl HttpKms {
         outcome
     }
 
-    /// The clock at the other end, with the one-second resolution of HTTP and the transfer time.
+    /// The gateway's clock, with a resolution of a second, and less the transfer time. `Date` may be
+    /// that of a proxy.
     fn note_time(&self, response: &Response) {
-        let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
-        let Some(theirs) = date.and_then(|date| httpdate::parse_http_date(date).ok()) else { return };
-        let ahead = match theirs.duration_since(SystemTime::now()) {
-            Ok(ahead) => i64::try_from(ahead.as_secs()),
-            Err(behind) => i64::try_from(behind.duration().as_secs()).map(std::ops::Neg::neg),
-        };
+        let time = response.headers().get(headers::TIME).and_then(|time| time.to_str().ok());
+        let Some(theirs) = time.and_then(|time| time.parse::<u64>().ok()) else { return };
+        let ahead = i64::try_from(i128::from(theirs) - i128::from(SystemClock.now()));
         self.clock_ahead.store(ahead.unwrap_or(UNKNOWN), Ordering::Relaxed);
     }
 

@@ -86,21 +86,25 @@ async fn a_check_names_a_clock_that_is_off() {
         write_configuration(&configuration, &file);
         run(&["config", "check", "--config", file.to_str().unwrap()]).await
     };
-    let url = world.kms().url().to_owned();
-    let right = of_gateway(&url).await;
+    let kms = world.kms();
+    let url = kms.url();
+    // As nginx does it: the time is that of its own host.
+    let right = of_gateway(&behind_proxy(url, vec![("date", "Sat, 01 Jan 2000 00:00:00 GMT")]).await).await;
     assert!(right.status.success(), "{}", String::from_utf8_lossy(&right.stderr));
-    let behind = of_gateway(&in_the_year_2000(url).await).await;
+    let behind = of_gateway(&behind_proxy(url, vec![("x-kms-time", "946684800")]).await).await;
     refused(&behind, &["clocks: the KMS's clock is ", " s behind this host's"]);
 }
 
-/// The same KMS on a host whose clock is off: the answers carry another `Date`.
-async fn in_the_year_2000(kms: String) -> String {
+/// The same KMS, with these headers in place of its own.
+async fn behind_proxy(kms: &str, replaced: Vec<(&'static str, &'static str)>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (url, kms) = (format!("http://{}", listener.local_addr().unwrap()), kms.to_owned());
     let routes = axum::Router::new().fallback(async move |uri: Uri| {
         let answer = devkit::http::get(format!("{kms}{uri}")).await.unwrap();
-        let status = answer.status();
-        let headers = [("date", "Sat, 01 Jan 2000 00:00:00 GMT"), ("content-type", "application/json")];
+        let (status, mut headers) = (answer.status(), answer.headers().clone());
+        for (name, value) in replaced {
+            headers.insert(name, value.parse().unwrap());
+        }
         (status, headers, answer.bytes().await.unwrap())
     });
     tokio::spawn(async { axum::serve(listener, routes).await });

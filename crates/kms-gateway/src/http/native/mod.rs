@@ -12,6 +12,7 @@ mod pages;
 mod request_id;
 mod setup;
 mod status;
+mod time;
 mod turns;
 mod webauthn;
 
@@ -49,6 +50,7 @@ pub(super) fn router(gateway: Gateway) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state((Turns::default(), gateway.clone()), turns::layer))
         .layer(middleware::from_fn(request_id::layer))
+        .layer(middleware::from_fn_with_state(gateway.clone(), time::layer))
         .with_state(gateway)
 }
 
