@@ -98,6 +98,7 @@ statuses! {
     62 CredentialConflict "credential_conflict" "the credential is registered with another key or account id",
     63 TooManyAccounts "too_many_accounts" "the ceiling on accounts is reached",
     64 AccountIdReserved "account_id_reserved" "an account id can't be an address or another credential's pk_ id",
+    65 StorageFull "storage_full" "there is no room for the records of this account: another passkey or account id may have some",
 
     70 PasskeyMissing "passkey_missing" "no passkey assertion",
     71 CredentialUnknown "credential_unknown" "the credential is not the account's",

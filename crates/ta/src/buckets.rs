@@ -129,6 +129,16 @@ impl<S: SecureStore> Buckets<S> {
         Ok(())
     }
 
+    /// The names in a bucket. Reads it unless they are known.
+    fn with_names<T>(&self, number: u8, look: impl FnOnce(&Names) -> T) -> Result<T, StoreError> {
+        let known = |seen: &Seen| seen.names.get(usize::from(number)).is_some_and(Option::is_some);
+        if !known(&self.seen.borrow()) {
+            self.load(number)?;
+        }
+        let seen = self.seen.borrow();
+        seen.names.get(usize::from(number)).and_then(Option::as_ref).map(look).ok_or(StoreError::Failed)
+    }
+
     fn remember(&self, number: u8, names: Option<Names>) {
         if let Some(known) = self.seen.borrow_mut().names.get_mut(usize::from(number)) {
             *known = names;
@@ -160,6 +170,22 @@ impl<S: SecureStore> SecureStore for Buckets<S> {
                 self.replace(number, &bucket)
             }
         }
+    }
+
+    fn check_fits(&self, records: &[(RecordName, usize)]) -> Result<(), StoreError> {
+        let numbers = records.iter().filter_map(|(name, _)| place(name));
+        for number in numbers {
+            let fits = self.with_names(number, |names| {
+                let here = records.iter().filter(|(name, _)| place(name) == Some(number));
+                let new = here.filter(|(name, _)| !names.may_contain(name));
+                let lengths = new.map(|(_, length)| entry_length(*length));
+                lengths.fold(names.length, usize::saturating_add) <= MAX_BUCKET
+            })?;
+            if !fits {
+                return Err(StoreError::Full);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -209,13 +235,23 @@ impl List {
     }
 }
 
-/// The first bytes of names, sorted. Two names may share them.
-struct Names(Vec<u64>);
+/// The names in a bucket.
+struct Names {
+    /// Their first bytes, sorted. Two names may share them.
+    starts: Vec<u64>,
+    /// Bytes of the bucket.
+    length: usize,
+}
 
 impl Names {
     fn may_contain(&self, name: &RecordName) -> bool {
-        self.0.binary_search(&start(&name.to_bytes())).is_ok()
+        self.starts.binary_search(&start(&name.to_bytes())).is_ok()
     }
+}
+
+/// Bytes that a record takes in a bucket.
+const fn entry_length(record: usize) -> usize {
+    record.saturating_add(RecordName::LENGTH).saturating_add(size_of::<u32>())
 }
 
 /// The kind, and the start of the digest.
@@ -265,12 +301,11 @@ impl Bucket {
     /// The same bucket with that record, replacing the previous one.
     ///
     /// # Errors
-    /// `Failed` if the record is new and the bucket full, or there is no memory for it.
+    /// `Full` if the record is new and the bucket full; `Failed` if there is no memory for it.
     fn with(&self, name: &RecordName, record: &[u8]) -> Result<Self, StoreError> {
         let name = name.to_bytes();
-        let added = record.len().saturating_add(RecordName::LENGTH).saturating_add(size_of::<u32>());
         // Never grown, so that no copy of a record is left behind.
-        let mut bytes = buffer(self.0.len().saturating_add(added))?;
+        let mut bytes = buffer(self.0.len().saturating_add(entry_length(record.len())))?;
         bytes.push(LAYOUT);
         let others = self.entries().filter(|entry| *entry.name != name);
         for Entry { name, record } in others.chain([Entry { name: &name, record }]) {
@@ -280,13 +315,13 @@ impl Bucket {
             bytes.extend_from_slice(record);
         }
         let is_full = bytes.len() > MAX_BUCKET && self.entries().all(|entry| *entry.name != name);
-        if is_full { Err(StoreError::Failed) } else { Ok(Self(bytes)) }
+        if is_full { Err(StoreError::Full) } else { Ok(Self(bytes)) }
     }
 
     fn names(&self) -> Names {
-        let mut names: Vec<u64> = self.entries().map(|entry| start(entry.name)).collect();
-        names.sort_unstable();
-        Names(names)
+        let mut starts: Vec<u64> = self.entries().map(|entry| start(entry.name)).collect();
+        starts.sort_unstable();
+        Names { starts, length: self.0.len() }
     }
 }
 

@@ -73,6 +73,15 @@ pub trait SecureStore {
     /// Replaces the record atomically, and durably once this returns. After an error either the old
     /// or the new record may be there.
     fn write(&mut self, name: &RecordName, value: &[u8]) -> Result<(), StoreError>;
+
+    /// Checks that all of these records, with so many bytes each, could be added, as far as the
+    /// store knows that without writing.
+    ///
+    /// # Errors
+    /// `Full` if not; and those of reading.
+    fn check_fits(&self, _records: &[(RecordName, usize)]) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 /// Why a record is not available.
@@ -80,6 +89,8 @@ pub trait SecureStore {
 pub enum StoreError {
     /// The store did not answer, or is full.
     Failed,
+    /// The place for a new record of that name is full, whatever room the store has.
+    Full,
     /// The record differs from what was written.
     Corrupt,
 }
@@ -170,6 +181,7 @@ impl From<StoreError> for Status {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Failed => Self::StorageFailed,
+            StoreError::Full => Self::StorageFull,
             StoreError::Corrupt => Self::StorageCorrupt,
         }
     }

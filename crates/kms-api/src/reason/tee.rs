@@ -50,6 +50,7 @@ pub(super) const fn http_status(status: Status) -> u16 {
         | Status::StandbyKeyMismatch
         | Status::SignerRecordMismatch
         | Status::TooManyAccounts
+        | Status::StorageFull
         | Status::SignerAlreadyAuthorised
         | Status::SignerReserved
         | Status::TooManySigners

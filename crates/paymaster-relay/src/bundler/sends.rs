@@ -8,8 +8,11 @@ use std::time::{Duration, Instant};
 /// Unanswered operations, with none accepted between them, after which other bundlers are asked
 /// first. One or two may have been too expensive for it.
 const MOST_UNANSWERED: u32 = 3;
-/// How long others are asked first before it is tried again.
+/// How long others are asked first before it is tried again. Each trial that fails doubles it, so
+/// that a relay with few operations does not lose them all to trials.
 const PASSED_OVER_FOR: Duration = Duration::from_secs(30);
+/// The longest of these times.
+const PASSED_OVER_AT_MOST: Duration = Duration::from_secs(30 * 60);
 
 /// What a bundler left unanswered since it last accepted an operation.
 #[derive(Debug, Default)]
@@ -24,9 +27,19 @@ struct State {
 }
 
 impl State {
-    fn is_failing(&self, now: Instant) -> bool {
-        let is_recent = self.last.is_some_and(|last| now.saturating_duration_since(last) < PASSED_OVER_FOR);
-        self.unanswered >= MOST_UNANSWERED && is_recent
+    fn is_failing(&self) -> bool {
+        self.unanswered >= MOST_UNANSWERED
+    }
+
+    fn passed_over_for(&self) -> Duration {
+        let trials = self.unanswered.saturating_sub(MOST_UNANSWERED);
+        let times = 1_u32.checked_shl(trials).unwrap_or(u32::MAX);
+        PASSED_OVER_FOR.saturating_mul(times).min(PASSED_OVER_AT_MOST)
+    }
+
+    fn is_passed_over(&self, now: Instant) -> bool {
+        let is_recent = |last| now.saturating_duration_since(last) < self.passed_over_for();
+        self.is_failing() && self.last.is_some_and(is_recent)
     }
 }
 
@@ -34,18 +47,18 @@ impl Sends {
     /// How many operations it left unanswered since it accepted one, if it is passed over for that.
     pub(super) fn unanswered(&self) -> Option<u32> {
         let state = self.state();
-        state.is_failing(Instant::now()).then_some(state.unanswered)
+        state.is_failing().then_some(state.unanswered)
     }
 
     /// Whether the next operation goes to other bundlers first. Of those after the time is over,
     /// one tries it again.
     pub(super) fn are_passed_over(&self, now: Instant) -> bool {
         let mut state = self.state();
-        let is_failing = state.is_failing(now);
-        if !is_failing && state.unanswered >= MOST_UNANSWERED {
+        let is_passed_over = state.is_passed_over(now);
+        if state.is_failing() && !is_passed_over {
             state.last = Some(now);
         }
-        is_failing
+        is_passed_over
     }
 
     /// Notes one that was sent then. If another was accepted since, it says nothing of the bundler.
@@ -84,10 +97,16 @@ mod tests {
         assert!(!sends.note_accepted(now) && !sends.are_passed_over(now));
         assert_eq!([(); 3].map(|()| unanswered(now)), [false, false, true]);
         assert_eq!((sends.are_passed_over(now), sends.unanswered()), (true, Some(3)));
-        let later = now + PASSED_OVER_FOR;
-        assert_eq!([(); 2].map(|()| sends.are_passed_over(later)), [false, true]);
-        assert!(!unanswered(later) && sends.are_passed_over(later));
-        assert!(sends.note_accepted(later) && !sends.are_passed_over(later));
+        let mut tried = now + PASSED_OVER_FOR;
+        for minutes in [1, 2, 4, 8, 16, 30, 30] {
+            assert_eq!([(); 2].map(|()| sends.are_passed_over(tried)), [false, true]);
+            assert!(!unanswered(tried));
+            let again = tried + Duration::from_secs(60 * minutes);
+            assert!(sends.are_passed_over(again - Duration::from_secs(1)), "{minutes}");
+            tried = again;
+        }
+        assert!(sends.note_accepted(tried) && !sends.are_passed_over(tried));
+        assert_eq!(sends.unanswered(), None);
     }
 
     #[test]

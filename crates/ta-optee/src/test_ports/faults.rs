@@ -96,6 +96,10 @@ impl SecureStore for Faulty<Buckets<ObjectStore>> {
         }
         Faulty::write(self, |store| store.write(name, value)).ok_or(StoreError::Failed)?
     }
+
+    fn check_fits(&self, records: &[(RecordName, usize)]) -> Result<(), StoreError> {
+        if is_dead() { Err(StoreError::Failed) } else { self.0.check_fits(records) }
+    }
 }
 
 impl MonotonicCounter for Faulty<StoredCounter> {

@@ -6,6 +6,8 @@ mod record;
 
 pub(crate) use record::{Account, Passkey};
 
+use alloc::collections::VecDeque;
+
 use proto::command::{CreateHybridAccount, CredentialId, WalletInfo};
 use proto::primitives::keccak256;
 use proto::{AccountId, Status};
@@ -22,7 +24,13 @@ use crate::webauthn::Gesture;
 #[derive(Default)]
 pub(crate) struct Accounts {
     cache: Cache,
+    /// Credentials whose account was counted and then not made, the latest last: another try does
+    /// not count again.
+    counted: VecDeque<RecordName>,
 }
+
+/// Maximum number of these. One that is forgotten counts again.
+const MAX_COUNTED: usize = 32;
 
 /// Maps a passkey to its account. It is written before the account, so after a crash it may point
 /// to an account that was never created: the account's own record decides.
@@ -33,6 +41,13 @@ struct CredentialRecord {
 
 impl Layouts for CredentialRecord {
     type Older = Self;
+}
+
+/// An account that is not written yet.
+pub(crate) struct NewAccount {
+    account: Account,
+    credential: RecordName,
+    pointer: CredentialRecord,
 }
 
 /// How far the creation of an account got.
@@ -87,21 +102,47 @@ impl Accounts {
         Ok(if is_begun { Progress::Begun } else { Progress::New })
     }
 
-    /// Creates the account with its first passkey and this entropy, if [`Self::progress`] says that
-    /// it does not exist.
-    pub(crate) fn create(
-        &mut self,
-        store: &mut impl SecureStore,
+    /// The account with its first passkey and this entropy, if [`Self::progress`] says that it does
+    /// not exist. Nothing is written yet.
+    ///
+    /// # Errors
+    /// `StorageFull` if there is no room for its records.
+    pub(crate) fn prepare(
+        store: &impl SecureStore,
         command: &CreateHybridAccount,
         passkey: Passkey,
         entropy: Secret,
-    ) -> Result<WalletInfo, Status> {
-        let credential_name = credential_name(&passkey.credential_id);
+    ) -> Result<NewAccount, Status> {
+        let credential = credential_name(&passkey.credential_id);
         let account = Account::create(command, entropy, passkey)?;
-        let info = account.info();
         let pointer = CredentialRecord { account_id: command.account_id.clone() };
-        sealed::write(store, &credential_name, &pointer)?;
+        let name = account_name(account.id());
+        let lengths =
+            [(credential, sealed::length(&credential, &pointer)?), (name, sealed::length(&name, account.record())?)];
+        store.check_fits(&lengths)?;
+        Ok(NewAccount { account, credential, pointer })
+    }
+
+    /// Whether the account of this credential was counted and not made since the last start.
+    pub(crate) fn is_counted(&self, credential_id: &CredentialId) -> bool {
+        self.counted.contains(&credential_name(credential_id))
+    }
+
+    /// Notes that a new account was counted.
+    pub(crate) fn note_counted(&mut self, new: &NewAccount) {
+        if self.counted.len() >= MAX_COUNTED {
+            self.counted.pop_front();
+        }
+        self.counted.push_back(new.credential);
+    }
+
+    /// Writes the records of a new account.
+    pub(crate) fn create(&mut self, store: &mut impl SecureStore, new: NewAccount) -> Result<WalletInfo, Status> {
+        let NewAccount { account, credential, pointer } = new;
+        let info = account.info();
+        sealed::write(store, &credential, &pointer)?;
         self.seal(store, account)?;
+        self.counted.retain(|counted| *counted != credential);
         Ok(info)
     }
 

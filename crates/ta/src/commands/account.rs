@@ -3,7 +3,7 @@
 use proto::Status;
 use proto::command::{CreateHybridAccount, GetWalletInfo, WalletInfo};
 
-use crate::accounts::Progress;
+use crate::accounts::{Accounts, Progress};
 use crate::core::Core;
 use crate::ports::{Attestor, Entropy, MonotonicCounter, SecureStore};
 use crate::secret::Secret;
@@ -23,17 +23,19 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C,
         let is_counted = match accounts.progress(store, command, &passkey)? {
             Progress::Made(info) => return Ok(info),
             Progress::Begun => true,
-            Progress::New if provisioned.accounts >= provisioned.ceilings.max_accounts => {
-                return Err(Status::TooManyAccounts);
-            }
-            Progress::New => false,
+            Progress::New => accounts.is_counted(&passkey.credential_id),
         };
+        if !is_counted && provisioned.accounts >= provisioned.ceilings.max_accounts {
+            return Err(Status::TooManyAccounts);
+        }
         let entropy = Secret::draw(&mut self.entropy)?;
+        let new = Accounts::prepare(&self.store, command, passkey, entropy)?;
         // Counted before any of the account's records exist: an interrupted creation leaves a count
         // without an account, never the reverse.
         if !is_counted {
             self.commit(|state| state.changed(System::with_account))?;
+            self.accounts.note_counted(&new);
         }
-        self.accounts.create(&mut self.store, command, passkey, entropy)
+        self.accounts.create(&mut self.store, new)
     }
 }

@@ -6,10 +6,14 @@ use std::collections::BTreeMap;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proto::Hash;
-use ta::memory::{Fault, MemoryDevice, MemoryStore};
-use ta::{Buckets, RecordName, SecureStore, StoreError};
+use proto::command::{CreateHybridAccount, Request, SignatureScheme, VerifySecurityState, WalletInfo};
+use proto::{Hash, Status, frame};
+use ta::memory::{Fault, MemoryCounter, MemoryDevice, MemoryStore, SeededEntropy};
+use ta::{Buckets, Core, RecordName, SecureStore, StoreError};
 use zeroize::Zeroizing;
+
+use crate::support::world::platform;
+use crate::support::{Passkey, World};
 
 /// Few names, so that buckets share records and records are replaced.
 fn name(number: u8) -> RecordName {
@@ -220,11 +224,78 @@ fn a_full_bucket_takes_no_other_record_and_replaces_its_own() {
     let device = MemoryDevice::default();
     let mut store = buckets(&device);
     store.write(&name(0), &[1; 190 * 1024]).unwrap();
-    assert_eq!(store.write(&name(1), &[2; 4 * 1024]), Err(StoreError::Failed));
+    assert_eq!(store.write(&name(1), &[2; 4 * 1024]), Err(StoreError::Full));
+    // What was read, and what is read for it.
+    for store in [&store, &buckets(&device)] {
+        assert_eq!(store.check_fits(&[(name(1), 4 * 1024)]), Err(StoreError::Full));
+        assert_eq!(store.check_fits(&[(name(1), 512), (name(65), 2 * 1024)]), Err(StoreError::Full), "in one bucket");
+        assert_eq!(store.check_fits(&[(name(1), 512), (name(2), 4 * 1024), (name(0), 9 * 1024)]), Ok(()));
+    }
     // A sign count that grows, say.
     store.write(&name(0), &[3; 194 * 1024]).unwrap();
     for store in [store, buckets(&device)] {
         assert_eq!(read(&store, &name(0)), Some(vec![3; 194 * 1024]));
         assert_eq!(read(&store, &name(1)), None);
     }
+}
+
+#[test]
+fn an_account_that_has_no_room_is_refused_and_not_counted() {
+    let world = World::ready();
+    let mut store = buckets(&world.device);
+    for number in 0..32 {
+        store.write(&RecordName::Account(Hash([number; 32])), &[1; 191 * 1024]).unwrap();
+    }
+    let (entropy, counter) = (SeededEntropy::new([7; 32]), world.device.counter());
+    let mut core = Core::open(store, entropy, counter, platform()).unwrap();
+    for account_id in ["one", "another"] {
+        assert_eq!(create(&mut core, account_id, 1), Err(Status::StorageFull));
+    }
+    assert_eq!(answer(&mut core, &VerifySecurityState).unwrap().provisioned.unwrap().accounts, 0);
+}
+
+/// A store that takes everything but passkeys, as a disk that is nearly full.
+struct WithoutPasskeys(MemoryStore);
+
+impl SecureStore for WithoutPasskeys {
+    fn read(&self, name: &RecordName) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        self.0.read(name)
+    }
+
+    fn write(&mut self, name: &RecordName, value: &[u8]) -> Result<(), StoreError> {
+        if matches!(name, RecordName::Credential(_)) { Err(StoreError::Failed) } else { self.0.write(name, value) }
+    }
+}
+
+#[test]
+fn a_passkey_whose_account_cannot_be_written_is_counted_once() {
+    let world = World::ready();
+    let (entropy, counter) = (SeededEntropy::new([7; 32]), world.device.counter());
+    let mut core = Core::open(WithoutPasskeys(world.device.store()), entropy, counter, platform()).unwrap();
+    for account_id in ["one", "another", "one", "a third"] {
+        for number in 1..4 {
+            assert_eq!(create(&mut core, account_id, number), Err(Status::StorageFailed));
+        }
+    }
+    assert_eq!(answer(&mut core, &VerifySecurityState).unwrap().provisioned.unwrap().accounts, 3);
+}
+
+fn create<S: SecureStore>(
+    core: &mut Core<S, SeededEntropy, MemoryCounter>,
+    account_id: &str,
+    number: u8,
+) -> Result<WalletInfo, Status> {
+    let command = CreateHybridAccount {
+        account_id: account_id.parse().unwrap(),
+        signature_scheme: SignatureScheme::Raw,
+        registration: Passkey::numbered(number).register(),
+    };
+    answer(core, &command)
+}
+
+fn answer<S: SecureStore, R: Request>(
+    core: &mut Core<S, SeededEntropy, MemoryCounter>,
+    command: &R,
+) -> Result<R::Reply, Status> {
+    frame::decode_reply::<R>(&core.handle(&frame::encode_request(command).unwrap())).unwrap()
 }

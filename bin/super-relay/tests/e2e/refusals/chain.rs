@@ -55,7 +55,7 @@ async fn a_window_that_has_passed_by_the_chains_clock_is_refused(version: EntryP
     let ready = account.sponsored(&world, &operation).await.unwrap()["userOperation"].clone();
 
     let chain = Rpc::at(world.anvil.url().to_string());
-    chain.call("evm_increaseTime", json!([601])).await.unwrap();
+    chain.call("evm_increaseTime", json!([4000])).await.unwrap();
     chain.call("evm_mine", json!([])).await.unwrap();
 
     assert_eq!(refused_on_chain(world.entry_point().handle_ops(&ready).await), "AA32");
