@@ -24,6 +24,12 @@ impl InPlace {
         Ok(Self { path: path.to_owned(), device, inode })
     }
 
+    /// The path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Checks that the file is still there. Data written to a file that was moved, removed or
     /// covered by a mount is lost at the next start.
     ///

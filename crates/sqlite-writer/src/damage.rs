@@ -2,10 +2,10 @@
 
 use std::error::Error;
 use std::iter::successors;
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use breaker::OutageLog;
+use private_files::InPlace;
 use sqlx::error::DatabaseError;
 
 /// `SQLITE_CORRUPT` and `SQLITE_NOTADB`. The lowest byte of an extended code is its primary code.
@@ -15,23 +15,24 @@ const DAMAGE: [u32; 2] = [11, 26];
 /// still be read and written; so it is kept until the process ends.
 #[derive(Clone, Debug)]
 pub struct Damage {
-    file: PathBuf,
+    file: InPlace,
     outages: Arc<OutageLog>,
     found: Arc<OnceLock<String>>,
 }
 
 impl Damage {
-    pub(crate) fn new(file: PathBuf, outages: Arc<OutageLog>) -> Self {
+    pub(crate) fn new(file: InPlace, outages: Arc<OutageLog>) -> Self {
         Self { file, outages, found: Arc::default() }
     }
 
     /// Called with the errors of readers; the writer does it for its jobs. Returns whether this
-    /// error or one of its sources reports damage. Logs the first one.
+    /// error or one of its sources reports damage. Logs the first one. Damage of another file that is
+    /// at the path meanwhile is not kept: it ends when the right one is put back.
     pub fn found_in(&self, error: &(dyn Error + 'static)) -> bool {
         let report = successors(Some(error), |&error| error.source()).find_map(report);
-        if let Some(report) = report {
+        if let Some(report) = report.filter(|_| self.file.check().is_ok()) {
             self.found.get_or_init(|| {
-                let problem = format!("{} is damaged: {report}: restore the newest copy", self.file.display());
+                let problem = format!("{} is damaged: {report}: restore the newest copy", self.file.path().display());
                 self.outages.failed_for_good(&problem);
                 problem
             });

@@ -103,7 +103,7 @@ impl Writer {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let outages = Arc::new(OutageLog::new(what));
         let shared = Shared {
-            damage: Damage::new(options.get_filename().to_owned(), Arc::clone(&outages)),
+            damage: Damage::new(file.clone(), Arc::clone(&outages)),
             outages,
             probe: SharedProbe::default(),
             rollbacks: Rollbacks::default(),

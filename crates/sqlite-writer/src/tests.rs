@@ -274,6 +274,27 @@ async fn damage_that_a_reader_finds_is_told_too() {
 }
 
 #[tokio::test]
+async fn damage_of_another_file_at_the_path_ends_when_the_right_one_is_back() {
+    let folder = TempDir::new().unwrap();
+    let writer = open(&folder).await;
+    put(&writer, 1).await.unwrap();
+    let (path, away) = (folder.path().join("database"), folder.path().join("away"));
+    std::fs::rename(&path, &away).unwrap();
+    // Without the log of the right one, which SQLite would read.
+    let other = folder.path().join("other");
+    for file in [&path, &other] {
+        std::fs::write(file, [7; 4096]).unwrap();
+    }
+    let mut reader = SqliteConnectOptions::new().filename(&other).connect().await.unwrap();
+    let error = sqlx::query("SELECT number FROM numbers").fetch_all(&mut reader).await.unwrap_err();
+    assert!(writer.damage().found_in(&error));
+    let why = writer.probe().await.unwrap_err().to_string();
+    assert!(why.contains("replaced by another one"), "{why}");
+    std::fs::rename(&away, &path).unwrap();
+    writer.probe().await.unwrap();
+}
+
+#[tokio::test]
 async fn the_pages_of_a_damaged_file_are_refused_and_those_of_others_are_not() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("database");

@@ -25,6 +25,7 @@ pub(crate) use call::BundlerCall;
 use self::sends::Sends;
 
 use crate::catalogue::ChainCatalogue;
+use crate::detached::detached;
 use crate::endpoint::{Endpoint, EndpointError, Place, is_refused_in_http};
 use crate::metrics::{Asked, Metrics};
 use crate::settings::{ChainSettings, Settings, SettingsError};
@@ -55,6 +56,9 @@ struct Bundler {
     number: usize,
     sends: Sends,
 }
+
+/// What one bundler answered, if it did.
+type Answer = Result<Result<Box<RawValue>, BundlerRefusal>, Unanswered>;
 
 /// A bundler's error, as it answered it.
 #[derive(Clone, Debug, Error)]
@@ -124,22 +128,14 @@ impl Bundlers {
 
     /// Passes a call on to the first bundler that answers. Operations go last to those that left
     /// several unanswered.
-    pub(crate) async fn pass_on(&self, call: &BundlerCall) -> Result<Box<RawValue>, BundlerError> {
-        let mut why = Vec::new();
+    pub(crate) async fn pass_on(&self, call: BundlerCall) -> Result<Box<RawValue>, BundlerError> {
+        let (call, mut why) = (Arc::new(call), Vec::new());
         let mut listed = self.listed.clone();
         if call.is_operation {
             listed.sort_by_cached_key(|bundler| bundler.sends.are_passed_over(Instant::now()));
         }
         for bundler in listed {
-            let begun = Instant::now();
-            let attempt = bundler.ask(call).await;
-            let outcome = match &attempt {
-                Ok(Ok(_)) => Asked::Answered,
-                Ok(Err(_)) => Asked::Refused,
-                Err(_) => Asked::Unanswered,
-            };
-            self.metrics.bundler(self.chain_id, bundler.number, outcome, begun.elapsed());
-            match attempt {
+            match self.attempt(bundler, &call).await {
                 Ok(answer) => return answer.map_err(BundlerError::Refused),
                 Err(Unanswered { detail, may_be_received: true }) if call.is_operation => {
                     return Err(BundlerError::Unavailable { detail, in_doubt: true });
@@ -148,6 +144,28 @@ impl Bundlers {
             }
         }
         Err(BundlerError::Unavailable { detail: why.join("; "), in_doubt: false })
+    }
+
+    /// Asks one bundler. A caller that hangs up does not hide that it left an operation unanswered.
+    async fn attempt(&self, bundler: Arc<Bundler>, call: &Arc<BundlerCall>) -> Answer {
+        let (chain_id, metrics) = (self.chain_id, Arc::clone(&self.metrics));
+        let asked = Arc::clone(call);
+        let asking = async move {
+            let begun = Instant::now();
+            let attempt = bundler.ask(&asked).await;
+            let outcome = match &attempt {
+                Ok(Ok(_)) => Asked::Answered,
+                Ok(Err(_)) => Asked::Refused,
+                Err(_) => Asked::Unanswered,
+            };
+            metrics.bundler(chain_id, bundler.number, outcome, begun.elapsed());
+            attempt
+        };
+        if !call.is_operation {
+            return asking.await;
+        }
+        let stopped = || Err(Unanswered { detail: "the relay is stopping".to_owned(), may_be_received: true });
+        detached(asking).await.unwrap_or_else(stopped)
     }
 
     /// Asks each bundler for its chain and its EntryPoints now.
@@ -193,7 +211,7 @@ impl Bundlers {
 }
 
 impl Bundler {
-    async fn ask(&self, call: &BundlerCall) -> Result<Result<Box<RawValue>, BundlerRefusal>, Unanswered> {
+    async fn ask(&self, call: &BundlerCall) -> Answer {
         let begun = Instant::now();
         let attempt = ask(&self.endpoint, call).await;
         let (place, now) = (self.endpoint.place(), Instant::now());
@@ -245,7 +263,7 @@ struct Unanswered {
     may_be_received: bool,
 }
 
-async fn ask(endpoint: &Endpoint, call: &BundlerCall) -> Result<Result<Box<RawValue>, BundlerRefusal>, Unanswered> {
+async fn ask(endpoint: &Endpoint, call: &BundlerCall) -> Answer {
     let place = endpoint.place();
     let received = |detail| Unanswered { detail, may_be_received: true };
     let query = endpoint.provider().raw_request(call.method.into(), &call.params);

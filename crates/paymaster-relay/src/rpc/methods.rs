@@ -69,7 +69,7 @@ impl Methods {
         let bundlers = bundlers_of(&draft.chain, true)?;
         let op = op.parse().map_err(RequestError::from)?;
         let stub = self.sponsor.stub(draft).await?;
-        let answered = bundlers.pass_on(&pimlico::estimate(draft, op.clone(), &stub)).await?;
+        let answered = bundlers.pass_on(pimlico::estimate(draft, op.clone(), &stub)).await?;
         Ok(pimlico::completed(draft, op, &answered)?.into())
     }
 
@@ -84,7 +84,7 @@ impl Methods {
             let chain = self.chains.meant(call.of_path.0.as_ref(), None)?;
             let bundlers = bundlers_of(chain, false)?;
             let asked = asked.map_err(RequestError::from)?;
-            Ok(BundlerResult(bundlers.pass_on(&asked).await?).into())
+            Ok(BundlerResult(bundlers.pass_on(asked).await?).into())
         };
         self.reports.answer(&call, run).await
     }
