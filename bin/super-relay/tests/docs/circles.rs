@@ -13,7 +13,7 @@ use super::project;
 /// Circles that are still there. Take a line out with the circle; none is added.
 const KNOWN: [&str; 1] = ["ta: accounts checks keys system webauthn"];
 
-type Graph = BTreeMap<String, BTreeSet<String>>;
+pub type Graph = BTreeMap<String, BTreeSet<String>>;
 
 #[test]
 #[expect(clippy::print_stdout, reason = "shown with --nocapture, and where the test fails")]
@@ -59,7 +59,7 @@ fn a_circle_is_found_wherever_the_path_stands() {
 }
 
 /// Every crate with the modules that are files of their own, by their path.
-fn crates() -> BTreeMap<String, BTreeMap<Vec<String>, syn::File>> {
+pub fn crates() -> BTreeMap<String, BTreeMap<Vec<String>, syn::File>> {
     let mut crates = BTreeMap::<String, BTreeMap<_, _>>::new();
     for path in project::paths() {
         let Some((package, file)) = path.to_str().unwrap().split_once("/src/") else { continue };
@@ -84,7 +84,7 @@ fn module(file: &str) -> Vec<String> {
 
 /// Which module uses which, where the two have the same parent. A module may use its parents and is
 /// used by them.
-fn graph(modules: &BTreeMap<Vec<String>, syn::File>) -> Graph {
+pub fn graph(modules: &BTreeMap<Vec<String>, syn::File>) -> Graph {
     let mut graph = Graph::new();
     for (user, file) in modules {
         let mut uses = Uses { module: user, found: BTreeSet::new() };

@@ -11,6 +11,7 @@ mod contract_commands;
 mod dependencies;
 mod errors;
 mod examples;
+mod layers;
 mod markdown;
 mod metrics;
 mod node;

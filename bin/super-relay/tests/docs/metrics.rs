@@ -2,32 +2,67 @@
 
 use std::collections::BTreeSet;
 
+use syn::visit::{self, Visit};
+use syn::{Expr, ExprCall, ExprLit, Lit};
+
+use super::markdown::code_spans;
 use super::project;
-
-/// How a metric's name ends: its unit, or what it counts (Prometheus' naming conventions).
-const ENDS: [&str; 7] = ["_total", "_seconds", "_gwei", "_open", "_depth", "_size", "_blocks"];
-
-fn names<'a>(words: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
-    words.filter(|word| ENDS.iter().any(|end| word.ends_with(end))).collect()
-}
 
 #[test]
 fn the_table_of_metrics_has_those_of_the_code() {
     let page = project::read("docs/operations.md");
     let rows = page.lines().skip_while(|line| !line.starts_with("| metric |")).take_while(|line| line.starts_with('|'));
-    let cells = rows.skip(2).filter_map(|row| row.split('|').nth(1));
-    let shown = names(cells.flat_map(|cell| cell.split(|c: char| !c.is_ascii_lowercase() && c != '_')));
+    let shown: BTreeSet<_> = rows.skip(2).flat_map(names_of).collect();
 
-    let sources: Vec<String> = project::paths()
-        .iter()
-        .filter(|path| path.extension().is_some_and(|end| end == "rs"))
-        .filter(|path| path.components().any(|part| part.as_os_str() == "src"))
-        .map(|path| project::read(path.to_str().unwrap()))
-        .filter(|source| source.contains("use prometheus::"))
-        .collect();
-    // Only names stand in quotes with nothing beside.
-    let quoted = sources.iter().flat_map(|source| source.split('"').skip(1).step_by(2));
-    let registered = names(quoted.filter(|text| text.chars().all(|c| c.is_ascii_lowercase() || c == '_')));
+    let sources = project::paths().into_iter().filter(|path| path.extension().is_some_and(|end| end == "rs"));
+    let sources = sources.filter(|path| path.components().any(|part| part.as_os_str() == "src"));
+    let sources = sources.map(|path| project::read(path.to_str().unwrap()));
+    let registered: BTreeSet<_> =
+        sources.filter(|source| source.contains("prometheus::")).flat_map(|source| registered(&source)).collect();
     assert!(registered.len() > 10, "{registered:?}");
-    assert_eq!(shown, registered);
+    assert_eq!(shown, registered, "left: the page, right: the code");
+}
+
+#[test]
+fn a_metric_is_found_whatever_its_name_ends_in() {
+    assert_eq!(names_of("| `foo_bytes{port}`, `bar` | the `other` cell |"), ["foo_bytes", "bar"]);
+    assert_eq!(names_of("| `foo_bytes`, `bar` `{a, b}` | |"), ["foo_bytes", "bar"]);
+    let source = r#"fn f() { register(registry, Opts::new("foo_bytes", "Bytes of foo."), &["port", "a b"]) }"#;
+    assert_eq!(registered(source), ["foo_bytes"]);
+}
+
+/// The names in the first cell of a row, without their labels.
+fn names_of(row: &str) -> Vec<String> {
+    let spans = row.split('|').nth(1).map(code_spans).into_iter().flatten();
+    let names = spans.map(|span| span.split('{').next().unwrap_or_default().trim());
+    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+/// The names of the metrics that a source creates.
+fn registered(source: &str) -> Vec<String> {
+    let mut metrics = Metrics(Vec::new());
+    metrics.visit_file(&syn::parse_file(source).unwrap());
+    metrics.0
+}
+
+/// Calls that begin with a name and a help text, two literals, the second in words.
+struct Metrics(Vec<String>);
+
+impl<'ast> Visit<'ast> for Metrics {
+    fn visit_expr_call(&mut self, call: &'ast ExprCall) {
+        let mut texts = call.args.iter().map(text);
+        if let (Some(Some(name)), Some(Some(help))) = (texts.next(), texts.next())
+            && help.contains(' ')
+        {
+            self.0.push(name);
+        }
+        visit::visit_expr_call(self, call);
+    }
+}
+
+fn text(argument: &Expr) -> Option<String> {
+    match argument {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
+        _ => None,
+    }
 }

@@ -1,14 +1,18 @@
 //! A relay whose KMS refuses every account, with the status that the account's name states.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use async_trait::async_trait;
+use axum::http::{StatusCode, Uri};
+use axum::response::IntoResponse;
+use axum::{Json, Router};
+use kms_api::{ErrorBody, Reason, Refusal};
 use paymaster_relay::catalogue::Catalogue;
 use paymaster_relay::chain::RpcChain;
 use paymaster_relay::chains::{Chain, Chains};
 use paymaster_relay::claims::SqliteClaims;
 use paymaster_relay::clients::{ApiKeys, SqliteApiKeys};
-use paymaster_relay::kms::{Kms, KmsError, KmsSigners};
+use paymaster_relay::kms::{HttpKms, Kms};
 use paymaster_relay::metrics::Metrics;
 use paymaster_relay::policy::ListedStandings;
 use paymaster_relay::ports::{OsEntropy, SystemClock};
@@ -16,41 +20,34 @@ use paymaster_relay::relay_key::{RelayKey, passphrase};
 use paymaster_relay::store::SqliteStore;
 use paymaster_relay::{Parts, RpcServer, Settings};
 use prometheus::Registry;
-use proto::command::{RotateSigner, Sponsor, SponsorReply, WalletInfo};
-use proto::{AccountId, Status};
+use proto::Status;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Refuses with the status of that number.
-struct Refusing;
-
-fn refusal(account_id: &AccountId) -> KmsError {
-    KmsError::from_status(account_id.as_str().parse().ok().and_then(Status::from_code).unwrap())
+/// Refuses as a gateway does: with the status of the trusted application whose number ends the
+/// path.
+async fn refuse(uri: Uri) -> impl IntoResponse {
+    let number = uri.path().rsplit('/').next().and_then(|id| id.parse().ok());
+    let status = number.and_then(Status::from_code).unwrap();
+    let reason = Reason::from(status);
+    let http_status = StatusCode::from_u16(reason.http_status()).unwrap();
+    let error = Refusal {
+        reason: reason.into(),
+        message: status.to_string(),
+        request_id: String::new(),
+        retryable: reason.is_retryable(),
+    };
+    (http_status, Json(ErrorBody { error }))
 }
 
-#[async_trait]
-impl Kms for Refusing {
-    async fn sponsor(&self, command: &Sponsor, _: &str) -> Result<SponsorReply, KmsError> {
-        Err(refusal(&command.account_id))
-    }
-
-    async fn wallet(&self, account_id: &AccountId) -> Result<WalletInfo, KmsError> {
-        Err(refusal(account_id))
-    }
-
-    async fn signers(&self) -> Result<KmsSigners, KmsError> {
-        Err(KmsError::from_status(Status::NotProvisioned))
-    }
-
-    async fn rotate_signer(&self, _: &RotateSigner) -> Result<(), KmsError> {
-        Err(KmsError::from_status(Status::NotProvisioned))
-    }
-
-    async fn ready(&self) -> Result<(), KmsError> {
-        Ok(())
-    }
+/// The relay's own port to the KMS, which decides what callers learn of a refusal.
+async fn refusing_kms() -> HttpKms {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(refuse)).await });
+    HttpKms::new(vec![url], Duration::from_secs(5)).unwrap()
 }
 
 /// The relay, until dropped.
@@ -75,8 +72,8 @@ impl RefusingRelay {
             "rp_id": "localhost",
         }))
         .unwrap();
-        let relay_key =
-            RelayKey::open(&settings.relay_key, passphrase(&settings.relay_key).unwrap(), Arc::new(Refusing));
+        let kms: Arc<dyn Kms> = Arc::new(refusing_kms().await);
+        let relay_key = RelayKey::open(&settings.relay_key, passphrase(&settings.relay_key).unwrap(), Arc::clone(&kms));
         let store = SqliteStore::open(&settings.database).await.unwrap();
         let keys = Arc::new(SqliteApiKeys::new(store.database()));
         let api_keys = ApiKeys::open(&settings, keys, Arc::new(SystemClock), Arc::new(OsEntropy)).await.unwrap();
@@ -89,7 +86,7 @@ impl RefusingRelay {
             standings: Arc::new(ListedStandings::new(&settings.accounts, settings.default_account).unwrap()),
             claims: Arc::new(SqliteClaims::new(store.database(), Arc::new(SystemClock))),
             store: Arc::new(store),
-            kms: Arc::new(Refusing),
+            kms,
             relay_key: Arc::new(relay_key.unwrap()),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
