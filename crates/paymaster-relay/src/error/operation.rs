@@ -66,7 +66,7 @@ pub enum OperationError {
         sender: Address,
     },
     /// The factory reverts, or has no code (AA13).
-    #[error("the factory {factory} creates no account when called with this data")]
+    #[error("the factory {factory} creates no account when called with this data and verificationGasLimit")]
     AccountCreationFailed {
         /// The operation's factory.
         factory: Address,

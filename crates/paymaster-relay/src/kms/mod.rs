@@ -4,7 +4,7 @@ mod http;
 mod wallets;
 
 use async_trait::async_trait;
-use kms_api::ReceivedReason;
+use kms_api::{Reason, ReceivedReason};
 use proto::command::{Ceilings, RotateSigner, Sponsor, SponsorReply, WalletInfo};
 use proto::digest::personal_message_hash;
 use proto::signers::AuthorisedSigner;
@@ -155,13 +155,15 @@ fn approver(command: &Sponsor) -> Option<Address> {
 }
 
 impl KmsError {
-    /// A refusal with a trusted application's status; a platform failure counts as unavailable.
+    /// As a gateway answers a trusted application's status: a refusal, or unavailable if the status
+    /// decides nothing.
     #[must_use]
     pub fn from_status(status: proto::Status) -> Self {
-        if status.is_failure() {
-            Self::Unavailable { message: status.to_string(), in_doubt: false }
+        let (reason, message) = (ReceivedReason::from(status), status.to_string());
+        if reason.is_decision(Reason::from(status).http_status()) {
+            Self::Refused { reason, message }
         } else {
-            Self::Refused { reason: status.into(), message: status.to_string() }
+            Self::Unavailable { message, in_doubt: false }
         }
     }
 

@@ -8,6 +8,7 @@ use super::error::{
     DEPOSIT, FAILED, IN_DOUBT, INVALID_PARAMS, KEY_REFUSED, NOT_AVAILABLE, OUTAGE, REJECTED_BY_ENTRY_POINT,
     REJECTED_BY_PAYMASTER, SIGNATURE, THROTTLED, TIME_RANGE, of_status,
 };
+use crate::kms::KmsError;
 use crate::policy::Violation;
 
 type Rows = &'static [(i32, &'static str)];
@@ -143,8 +144,8 @@ fn policy() -> impl Iterator<Item = Reason> {
 }
 
 fn trusted_application() -> impl Iterator<Item = Reason> {
-    let refusals = Status::ALL.iter().filter(|status| **status != Status::Ok && !status.is_failure());
-    refusals.map(|status| of_status(*status))
+    let is_refusal = |status: &Status| matches!(KmsError::from_status(*status), KmsError::Refused { .. });
+    Status::ALL.iter().copied().filter(is_refusal).map(of_status)
 }
 
 #[cfg(test)]

@@ -97,7 +97,8 @@ fn lasting() -> Vec<RelayError> {
         ChainError::Contract { contract: factory, function, detail: String::new() }.into(),
     ];
     let refusals = Status::ALL.iter().filter(|status| !status.is_retryable());
-    lasting.extend(refusals.map(|status| KmsError::from_status(*status).into()));
+    let refusals = refusals.map(|status| KmsError::from_status(*status));
+    lasting.extend(refusals.filter(|error| matches!(error, KmsError::Refused { .. })).map(Into::into));
     lasting
 }
 
