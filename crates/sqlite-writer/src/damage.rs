@@ -26,8 +26,8 @@ impl Damage {
     }
 
     /// Called with the errors of readers; the writer does it for its jobs. Returns whether this
-    /// error or one of its sources reports damage. Logs the first one. Damage of another file that is
-    /// at the path meanwhile is not kept: it ends when the right one is put back.
+    /// error or one of its sources reports damage. Logs the first one. Damage of another file that
+    /// is at the path meanwhile is not kept: it ends when the right one is put back.
     pub fn found_in(&self, error: &(dyn Error + 'static)) -> bool {
         let report = successors(Some(error), |&error| error.source()).find_map(report);
         if let Some(report) = report.filter(|_| self.file.check().is_ok()) {

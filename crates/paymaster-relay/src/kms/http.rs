@@ -167,8 +167,8 @@ impl HttpKms {
         outcome
     }
 
-    /// The gateway's clock, with a resolution of a second, and less the transfer time. `Date` may be
-    /// that of a proxy.
+    /// The gateway's clock, with a resolution of a second, and less the transfer time. `Date` may
+    /// be that of a proxy.
     fn note_time(&self, response: &Response) {
         let time = response.headers().get(headers::TIME).and_then(|time| time.to_str().ok());
         let Some(theirs) = time.and_then(|time| time.parse::<u64>().ok()) else { return };
