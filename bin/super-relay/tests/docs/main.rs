@@ -7,6 +7,7 @@
 )]
 
 mod circles;
+mod conflicts;
 mod contract_commands;
 mod dependencies;
 mod errors;
