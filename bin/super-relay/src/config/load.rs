@@ -20,7 +20,7 @@ pub struct Sources {
 impl Sources {
     /// The configuration, checked key by key.
     pub fn load(&self) -> Result<Config, ConfigError> {
-        variables::refuse(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))?;
+        variables::refuse(variables::all().into_keys())?;
         let merged = self.merged()?;
         unknown::refuse(&merged.clone().try_deserialize::<Value>()?)?;
         let mut config: Config = merged.try_deserialize()?;
@@ -46,7 +46,8 @@ impl Sources {
             }
             layers = layers.add_source(File::from(path.as_path()).format(FileFormat::Toml));
         }
-        layers = layers.add_source(Environment::with_prefix("SUPER_RELAY").prefix_separator("__").separator("__"));
+        let environment = Environment::with_prefix("SUPER_RELAY").prefix_separator("__").separator("__");
+        layers = layers.add_source(environment.source(Some(variables::all())));
         for pair in &self.overrides {
             let (key, value) = pair.split_once('=').ok_or_else(|| ConfigError::Override(redacted::key_in(pair)))?;
             layers = layers.set_override(key, value)?;

@@ -1,7 +1,9 @@
-//! Refuses environment variables that look like keys but are read by nothing, such as
-//! `SUPER_RELAY_RELAY__RPC__REQUIRE_API_KEY` with one underscore too few: a mistyped limit must not
-//! silently be no limit. Other variables with that prefix are not ours: Kubernetes sets some for a
-//! service of that name.
+//! The environment variables. One that looks like a key but is read by nothing, such as
+//! `SUPER_RELAY_RELAY__RPC__REQUIRE_API_KEY` with one underscore too few, is refused: a mistyped
+//! limit must not silently be no limit. Other variables with that prefix are not ours: Kubernetes
+//! sets some for a service of that name.
+
+use std::collections::HashMap;
 
 use super::error::ConfigError;
 use super::reference::Keys;
@@ -9,6 +11,24 @@ use super::unknown::nearest;
 
 const PREFIX: &str = "SUPER_RELAY_";
 const SEPARATOR: &str = "__";
+
+/// The variables of this process, with the indices of lists as keys have them: shells can't set
+/// `URLS[0]`, so `URLS__0` says the same.
+pub fn all() -> HashMap<String, String> {
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((indexed(&name.into_string().ok()?), value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text).collect()
+}
+
+fn indexed(name: &str) -> String {
+    let mut parts = name.split(SEPARATOR);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |name, part| {
+        let is_index = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        if is_index { format!("{name}[{part}]") } else { format!("{name}{SEPARATOR}{part}") }
+    })
+}
 
 /// Refuses the first variable that looks like a key but is not one.
 pub fn refuse(names: impl IntoIterator<Item = String>) -> Result<(), ConfigError> {
@@ -51,6 +71,19 @@ mod tests {
         ] {
             let error = refusal(name).unwrap();
             assert!(error.contains(name) && error.contains(meant), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_number_between_underscores_is_an_index() {
+        for (name, expected) in [
+            ("SUPER_RELAY__RELAY__CHAINS__1__RPC_URL", "SUPER_RELAY__RELAY__CHAINS[1]__RPC_URL"),
+            ("SUPER_RELAY__RELAY__BUNDLER__URLS__0", "SUPER_RELAY__RELAY__BUNDLER__URLS[0]"),
+            ("SUPER_RELAY__RELAY__BUNDLER__URLS[0]", "SUPER_RELAY__RELAY__BUNDLER__URLS[0]"),
+            ("SUPER_RELAY__KMS__TA_2", "SUPER_RELAY__KMS__TA_2"),
+            ("HOME", "HOME"),
+        ] {
+            assert_eq!(indexed(name), expected);
         }
     }
 

@@ -151,6 +151,16 @@ async fn the_environment_wins_over_the_file_and_a_flag_over_both() {
 }
 
 #[tokio::test]
+async fn the_environment_sets_an_entry_of_a_list_by_its_number() {
+    let ground = Setup::of(V07).prepare().await;
+    let file = written(&ground, |all| all["relay"]["bundler"] = json!({ "urls": ["http://127.0.0.1:1"] }));
+    let arguments = ["config", "check", "--offline", "--config", &file];
+    assert!(run_in(&[], &arguments).await.status.success());
+    let environment = [("SUPER_RELAY__RELAY__BUNDLER__URLS__0", "nowhere")];
+    refused(&run_in(&environment, &arguments).await, &["relay.bundler.urls"]);
+}
+
+#[tokio::test]
 async fn a_development_node_without_allowed_origins_is_called_by_every_page() {
     let world = World::start(V07).await;
     assert!(world.configuration["relay"]["rpc"]["allowed_origins"].is_null());
