@@ -1,34 +1,25 @@
 //! Caches between a client and the port.
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::routing::get;
 use serve::Bounds;
-use tokio::sync::Notify;
-use tokio::time::timeout;
 
-use crate::{GET, PATIENCE, answer, patient, port, rest};
+use crate::{GET, Slow, answer, patient, port, rest};
 
 const NO_STORE: &str = "\r\ncache-control: no-store\r\n";
 
 #[tokio::test]
 async fn no_answer_or_refusal_may_be_kept_by_a_cache() {
-    let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (in_handler, until) = (begun.clone(), go.clone());
-    let slow = get(move || async move {
-        in_handler.notify_one();
-        until.notified().await;
-    });
-    let port = port(Bounds { total: 1, ..patient() }, Router::new().route("/", slow)).await;
+    let slow = Slow::default();
+    let port = port(Bounds { total: 1, ..patient() }, slow.routes()).await;
     let mut served = port.sending(GET).await;
-    timeout(PATIENCE, begun.notified()).await.expect("it is not served");
+    slow.is_served().await;
 
     let refused = rest(&mut port.sending(GET).await).await;
     assert!(refused.starts_with("HTTP/1.1 503") && refused.contains(NO_STORE), "{refused}");
     let unread = rest(&mut port.connect().await).await;
     assert!(unread.starts_with("HTTP/1.1 503") && unread.contains(NO_STORE), "{unread}");
-    go.notify_one();
+    slow.go.notify_one();
     let answer = answer(&mut served).await;
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(NO_STORE), "{answer}");
 }

@@ -13,7 +13,7 @@ use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use http_body_util::BodyExt as _;
 use serve::{Bounds, Ended, Listener, Occupancy, Priority};
 use tokio::io::AsyncReadExt as _;
@@ -47,6 +47,29 @@ async fn watched_port(bounds: Bounds, routes: Router) -> (Port, Occupancy) {
     let occupancy = listener.occupancy();
     let serving = tokio::spawn(listener.serve(routes, stop.clone()));
     (Port { address, stop, serving }, occupancy)
+}
+
+/// A service whose answers wait until they are told to go on.
+#[derive(Clone, Default)]
+struct Slow {
+    begun: Arc<Notify>,
+    go: Arc<Notify>,
+}
+
+impl Slow {
+    fn routes(&self) -> Router {
+        let Self { begun, go } = self.clone();
+        let handler = async move |_: Bytes| {
+            begun.notify_one();
+            go.notified().await;
+            "done"
+        };
+        Router::new().route("/", any(handler))
+    }
+
+    async fn is_served(&self) {
+        timeout(PATIENCE, self.begun.notified()).await.expect("it is not served");
+    }
 }
 
 fn echo() -> Router {
@@ -228,12 +251,7 @@ async fn a_client_that_sends_no_header_is_disconnected() {
 
 #[tokio::test]
 async fn a_refused_client_is_answered_after_its_header_and_before_its_body() {
-    let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (in_handler, until) = (begun.clone(), go.clone());
-    let slow = get(move || async move {
-        in_handler.notify_one();
-        until.notified().await;
-    });
+    let slow = Slow::default();
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, stop) = (tcp.local_addr().unwrap(), CancellationToken::new());
     let listener = Listener::new(tcp, Bounds { total: 1, ..patient() }).refusing_with(async |request| {
@@ -247,10 +265,10 @@ async fn a_refused_client_is_answered_after_its_header_and_before_its_body() {
         response.headers_mut().insert(CONTENT_LENGTH, length.into());
         response
     });
-    let serving = tokio::spawn(listener.serve(Router::new().route("/", slow), stop.clone()));
+    let serving = tokio::spawn(listener.serve(slow.routes(), stop.clone()));
     let port = Port { address, stop, serving };
     let _served = port.sending(GET).await;
-    timeout(PATIENCE, begun.notified()).await.expect("it is not served");
+    slow.is_served().await;
 
     let mut page = port.sending(b"POST / HTTP/1.1\r\nhost: test\r\norigin: https://dapp.example\r\n").await;
     page.write_all(b"content-length: 100000\r\n\r\n").await.unwrap();
@@ -266,7 +284,7 @@ async fn a_refused_client_is_answered_after_its_header_and_before_its_body() {
     for answer in [answer, silent] {
         assert_eq!(answer.matches("content-length: ").count(), 1, "{answer}");
     }
-    go.notify_one();
+    slow.go.notify_one();
 }
 
 #[tokio::test]
@@ -338,22 +356,16 @@ async fn a_connection_is_kept_for_the_next_request_until_its_deadline() {
 
 #[tokio::test]
 async fn a_connection_refused_at_a_busy_port_is_told_the_limit() {
-    let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (in_handler, until) = (begun.clone(), go.clone());
-    let slow = post(move |_: Bytes| async move {
-        in_handler.notify_one();
-        until.notified().await;
-        "done"
-    });
-    let port = port(Bounds { total: 2, per_address: 1, ..patient() }, Router::new().route("/", slow)).await;
+    let slow = Slow::default();
+    let port = port(Bounds { total: 2, per_address: 1, ..patient() }, slow.routes()).await;
     let mut served = port.sending(POST_HEAD).await;
     served.write_all(b"1234567890").await.unwrap();
-    timeout(PATIENCE, begun.notified()).await.expect("it is not served");
+    slow.is_served().await;
 
     let refused = rest(&mut port.connect().await).await;
     assert!(refused.starts_with("HTTP/1.1 503"), "{refused}");
     assert!(refused.contains("at most 1 at once from one address"), "{refused}");
-    go.notify_one();
+    slow.go.notify_one();
     assert!(answer(&mut served).await.ends_with("done"));
 }
 
@@ -394,20 +406,14 @@ async fn a_request_that_is_not_answered_in_time_is_refused_and_its_connection_cl
 
 #[tokio::test]
 async fn a_shutdown_lets_responses_finish_and_accepts_no_more_connections() {
-    let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (in_handler, until) = (begun.clone(), go.clone());
-    let slow = get(move || async move {
-        in_handler.notify_one();
-        until.notified().await;
-        "done"
-    });
-    let port = port(patient(), Router::new().route("/", slow)).await;
+    let slow = Slow::default();
+    let port = port(patient(), slow.routes()).await;
     let mut served = port.sending(GET).await;
     let mut idle = port.connect().await;
-    timeout(PATIENCE, begun.notified()).await.expect("it is not served");
+    slow.is_served().await;
     port.stop.cancel();
     assert_eq!(rest(&mut idle).await, "");
-    go.notify_one();
+    slow.go.notify_one();
     assert!(rest(&mut served).await.ends_with("done"));
     timeout(PATIENCE, port.serving).await.expect("it does not end").unwrap().unwrap();
     assert!(TcpStream::connect(port.address).await.is_err());
