@@ -321,6 +321,23 @@ async fn operations_that_a_bundler_leaves_unanswered_go_to_another_although_it_a
 }
 
 #[tokio::test]
+async fn a_caller_that_hangs_up_does_not_hide_an_operation_that_was_left_unanswered() {
+    let (first, second) = (Bundler::start(), Bundler::start());
+    let world = world(&[first.url(), second.url()]).await;
+    first.answers_to(SEND, Says::Nothing);
+    second.answers_to(SEND, Says::Result(json!(HASH).to_string()));
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": SEND, "params": params(SEND) });
+    for count in 1..=3 {
+        let calling = tokio::spawn(devkit::http::client().post(world.client.url()).json(&body).send());
+        until(async || methods(&first).iter().filter(|method| *method == SEND).count() == count).await;
+        calling.abort();
+    }
+    // The last one is given up a second later.
+    until(async || world.relay.readiness.bundlers().await[0].problem.is_some()).await;
+    assert_eq!(result(&world, SEND).await, json!(HASH));
+}
+
+#[tokio::test]
 async fn a_relay_without_bundlers_says_so() {
     let world = World::new(V07).await;
     for method in METHODS {
