@@ -18,7 +18,7 @@ use crate::ports::{RecordName, SecureStore, StoreError};
 const BUCKETS: u8 = 32;
 /// The layout of a bucket.
 const LAYOUT: u8 = 1;
-/// Bytes of a bucket, above which no record is added. A trusted application holds two copies at
+/// Bytes of a bucket, above which no record is added, except those that an earlier version wrote. A trusted application holds two copies at
 /// once, in four MiB of memory.
 const MAX_BUCKET: usize = 192 * 1024;
 /// A buffer of more than [`SMALL`] bytes has a multiple of so many. Buffers that grow by one record
@@ -72,7 +72,8 @@ impl<S: SecureStore> Buckets<S> {
             if self.read(name)?.is_none()
                 && let Some(record) = self.store.read(name)?
             {
-                self.write(name, &record)?;
+                // Whatever the bucket's length: an account that exists is never left out.
+                self.put(name, &record, usize::MAX)?;
             }
             remove(name)?;
         }
@@ -95,6 +96,15 @@ impl<S: SecureStore> Buckets<S> {
         };
         self.remember(number, Some(bucket.names()));
         Ok(bucket)
+    }
+
+    /// Writes a record, a new one only if its bucket is no longer than `limit` then.
+    fn put(&mut self, name: &RecordName, record: &[u8], limit: usize) -> Result<(), StoreError> {
+        let Some(number) = place(name) else {
+            return self.store.write(name, record);
+        };
+        let bucket = self.load(number)?.with(name, record, limit)?;
+        self.replace(number, &bucket)
     }
 
     fn replace(&mut self, number: u8, bucket: &Bucket) -> Result<(), StoreError> {
@@ -163,13 +173,7 @@ impl<S: SecureStore> SecureStore for Buckets<S> {
     }
 
     fn write(&mut self, name: &RecordName, value: &[u8]) -> Result<(), StoreError> {
-        match place(name) {
-            None => self.store.write(name, value),
-            Some(number) => {
-                let bucket = self.load(number)?.with(name, value)?;
-                self.replace(number, &bucket)
-            }
-        }
+        self.put(name, value, MAX_BUCKET)
     }
 
     fn check_fits(&self, records: &[(RecordName, usize)]) -> Result<(), StoreError> {
@@ -301,8 +305,9 @@ impl Bucket {
     /// The same bucket with that record, replacing the previous one.
     ///
     /// # Errors
-    /// `Full` if the record is new and the bucket full; `Failed` if there is no memory for it.
-    fn with(&self, name: &RecordName, record: &[u8]) -> Result<Self, StoreError> {
+    /// `Full` if the record is new and the result over the limit; `Failed` if there is no memory for
+    /// it.
+    fn with(&self, name: &RecordName, record: &[u8], limit: usize) -> Result<Self, StoreError> {
         let name = name.to_bytes();
         // Never grown, so that no copy of a record is left behind.
         let mut bytes = buffer(self.0.len().saturating_add(entry_length(record.len())))?;
@@ -314,7 +319,7 @@ impl Bucket {
             bytes.extend_from_slice(&length.to_be_bytes());
             bytes.extend_from_slice(record);
         }
-        let is_full = bytes.len() > MAX_BUCKET && self.entries().all(|entry| *entry.name != name);
+        let is_full = bytes.len() > limit && self.entries().all(|entry| *entry.name != name);
         if is_full { Err(StoreError::Full) } else { Ok(Self(bytes)) }
     }
 

@@ -22,7 +22,7 @@ use thiserror::Error;
 
 pub(crate) use call::BundlerCall;
 
-use self::sends::Sends;
+use self::sends::{Sends, Sent};
 
 use crate::catalogue::ChainCatalogue;
 use crate::detached::detached;
@@ -127,12 +127,13 @@ impl Bundlers {
     }
 
     /// Passes a call on to the first bundler that answers. Operations go last to those that left
-    /// several unanswered.
+    /// several unanswered; of these, to the one that was asked longest ago first.
     pub(crate) async fn pass_on(&self, call: BundlerCall) -> Result<Box<RawValue>, BundlerError> {
         let (call, mut why) = (Arc::new(call), Vec::new());
         let mut listed = self.listed.clone();
         if call.is_operation {
-            listed.sort_by_cached_key(|bundler| bundler.sends.are_passed_over(Instant::now()));
+            let now = Instant::now();
+            listed.sort_by_cached_key(|bundler| bundler.sends.standing(now));
         }
         for bundler in listed {
             match self.attempt(bundler, &call).await {
@@ -149,10 +150,13 @@ impl Bundlers {
     /// Asks one bundler. A caller that hangs up does not hide that it left an operation unanswered.
     async fn attempt(&self, bundler: Arc<Bundler>, call: &Arc<BundlerCall>) -> Answer {
         let (chain_id, metrics) = (self.chain_id, Arc::clone(&self.metrics));
-        let asked = Arc::clone(call);
+        let (asked, begun) = (Arc::clone(call), Instant::now());
+        let sent = call.is_operation.then(|| bundler.sends.begin(begun));
         let asking = async move {
-            let begun = Instant::now();
-            let attempt = bundler.ask(&asked).await;
+            let attempt = ask(&bundler.endpoint, &asked).await;
+            if let Some(sent) = sent {
+                bundler.note(sent, &attempt);
+            }
             let outcome = match &attempt {
                 Ok(Ok(_)) => Asked::Answered,
                 Ok(Err(_)) => Asked::Refused,
@@ -211,25 +215,25 @@ impl Bundlers {
 }
 
 impl Bundler {
-    async fn ask(&self, call: &BundlerCall) -> Answer {
-        let begun = Instant::now();
-        let attempt = ask(&self.endpoint, call).await;
+    /// Notes what became of an operation.
+    fn note(&self, sent: Sent, answer: &Answer) {
         let (place, now) = (self.endpoint.place(), Instant::now());
-        match &attempt {
-            Ok(Ok(_)) if call.is_operation && self.sends.note_accepted(now) => {
-                tracing::warn!("{} accepts operations again", place.endpoint());
+        match answer {
+            Ok(Ok(_)) => {
+                if self.sends.note_accepted(now) {
+                    tracing::warn!("{} accepts operations again", place.endpoint());
+                }
             }
-            Err(Unanswered { may_be_received: true, detail })
-                if call.is_operation && self.sends.note_unanswered(begun, now) =>
-            {
-                tracing::warn!(
-                    "{} leaves operations unanswered, and others are asked first: {detail}",
-                    place.endpoint()
-                );
+            Err(Unanswered { may_be_received: true, detail }) => {
+                if self.sends.note_unanswered(sent, now) {
+                    tracing::warn!(
+                        "{} leaves operations unanswered, and others are asked first: {detail}",
+                        place.endpoint()
+                    );
+                }
             }
-            _ => {}
+            Ok(Err(_)) | Err(Unanswered { may_be_received: false, .. }) => self.sends.note_refused(sent),
         }
-        attempt
     }
 }
 

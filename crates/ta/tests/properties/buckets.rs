@@ -108,6 +108,25 @@ fn other_records_are_left_alone() {
     assert_eq!(read(&buckets(&device), &RecordName::System), Some(vec![1, 2]));
 }
 
+/// A store of an earlier version, without buckets, had no limit.
+#[test]
+fn all_records_of_their_own_are_moved_even_into_a_bucket_over_its_limit() {
+    let device = MemoryDevice::default();
+    let names: Vec<RecordName> = (0..200)
+        .map(|number| RecordName::Account(Hash([&[7; 31][..], &[number]].concat().try_into().unwrap())))
+        .collect();
+    names.iter().for_each(|name| device.plant(*name, vec![name.to_bytes()[32]; 1400]));
+    let mut store = buckets(&device);
+    store.take_in(&names, |_| Ok(())).unwrap();
+    for store in [store, buckets(&device)] {
+        for name in &names {
+            assert_eq!(read(&store, name), Some(vec![name.to_bytes()[32]; 1400]), "{name:?}");
+        }
+        let new = RecordName::Account(Hash([7; 32]));
+        assert_eq!(store.check_fits(&[(new, 1)]), Err(StoreError::Full));
+    }
+}
+
 #[test]
 fn records_of_their_own_are_moved_one_by_one_whenever_the_power_fails() {
     let single: Vec<RecordName> = (0..40).map(name).collect();
