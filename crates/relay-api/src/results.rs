@@ -231,12 +231,12 @@ pub struct AccountInfo {
     /// Credential ids.
     #[schemars(with = "Vec<Base64UrlText>")]
     pub passkeys: Vec<String>,
-    /// Whether the account is on the operator's list and active.
+    /// Whether the operator's entry for the account, or else for all others, says so.
     pub active: bool,
-    /// From the operator's list; null if the account is not listed.
+    /// From the operator's entry for the account, or else for all others; null if there is neither.
     #[schemars(with = "Option<DecimalText>")]
     pub balance: Option<String>,
-    /// From the operator's list; null if the account is not listed.
+    /// From the operator's entry for the account, or else for all others; null if there is neither.
     pub membership: Option<String>,
     /// The limits of the policies that the caller may choose.
     pub limits: Vec<PolicyLimit>,
