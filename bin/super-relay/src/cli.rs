@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -206,7 +207,12 @@ impl Cli {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the answer of a command belongs on standard output")]
+/// The answer of a command. A reader that has read enough, as `head` has, is no error.
 fn print(text: &str) {
-    println!("{text}");
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            tracing::error!("the answer could not be written to standard output: {error}");
+        }
+        _ => {}
+    }
 }

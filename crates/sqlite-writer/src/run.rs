@@ -59,7 +59,8 @@ impl Run {
     /// After a job met a damaged page, SQLite commits nothing of its transaction, not even what
     /// other jobs wrote.
     fn most_at_once(&self) -> usize {
-        if self.shared.damage.found().is_some() { 1 } else { BATCH }
+        let damage = &self.shared.damage;
+        if damage.is_being_checked() || damage.found().is_some() { 1 } else { BATCH }
     }
 
     async fn commit_all(&mut self, batch: &mut Vec<Job>, done: &mut Vec<Done>) -> Result<(), TransactionError> {
@@ -88,7 +89,10 @@ impl Run {
             Some(why) => {
                 probe.failed(&why);
                 has_failed.store(true, Ordering::Relaxed);
-                outages.failed(WRITING, why);
+                // Otherwise the outcome of that check is logged.
+                if !damage.is_being_checked() {
+                    outages.failed(WRITING, why);
+                }
             }
             None if is_any_kept(done) => {
                 has_failed.store(false, Ordering::Relaxed);

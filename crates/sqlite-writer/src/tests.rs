@@ -1,5 +1,7 @@
 //! The writer's guarantees to its callers.
 
+use std::path::Path;
+
 use sqlx::Connection as _;
 use sqlx::sqlite::SqliteJournalMode;
 use tempfile::TempDir;
@@ -224,7 +226,15 @@ async fn write_damaged(writer: &Writer) -> Result<(), Problem> {
     write.await
 }
 
+/// The report is confirmed in the background.
+async fn confirmed(writer: &Writer) {
+    while writer.damage().found().is_none() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 async fn is_told(writer: &Writer, problem: &str) {
+    confirmed(writer).await;
     for outcome in [writer.probe().await, writer.recent_probe(Duration::from_secs(60)).await] {
         let why = outcome.unwrap_err().to_string();
         assert!(why.contains("database is damaged") && why.contains(problem), "{why}");
@@ -256,21 +266,45 @@ async fn damage_that_a_job_finds_is_told_until_the_process_ends_and_what_is_inta
     assert_eq!(log.lines("recovered"), Vec::<String>::new());
 }
 
+/// The error of a query in a file that is no database, or whose table is damaged.
+async fn damage_of(file: &Path) -> sqlx::Error {
+    let mut reader = SqliteConnectOptions::new().filename(file).connect().await.unwrap();
+    sqlx::query("SELECT number FROM damaged").fetch_all(&mut reader).await.unwrap_err()
+}
+
 #[tokio::test]
 async fn damage_that_a_reader_finds_is_told_too() {
-    for (name, problem) in [("database", "malformed"), ("other", "not a database")] {
-        let folder = TempDir::new().unwrap();
-        let writer = open_damaged(&folder).await;
-        std::fs::write(folder.path().join("other"), [7; 4096]).unwrap();
-        let options = SqliteConnectOptions::new().filename(folder.path().join(name));
-        let mut reader = options.connect().await.unwrap();
-        let harmless = sqlx::query("SELECT").execute(&mut reader).await.unwrap_err();
-        assert!(!writer.damage().found_in(&harmless));
-        writer.probe().await.unwrap();
-        let error = sqlx::query("SELECT number FROM damaged").fetch_all(&mut reader).await.unwrap_err();
-        assert!(writer.damage().found_in(&Problem::Database(error)));
-        is_told(&writer, problem).await;
+    let folder = TempDir::new().unwrap();
+    let writer = open_damaged(&folder).await;
+    let file = folder.path().join("database");
+    let mut reader = SqliteConnectOptions::new().filename(&file).connect().await.unwrap();
+    let harmless = sqlx::query("SELECT").execute(&mut reader).await.unwrap_err();
+    assert!(!writer.damage().found_in(&harmless));
+    writer.probe().await.unwrap();
+    assert!(writer.damage().found_in(&Problem::Database(damage_of(&file).await)));
+    is_told(&writer, "malformed").await;
+}
+
+/// SQLite reports a read that failed once as damage.
+#[tokio::test]
+async fn a_report_of_damage_in_an_intact_file_is_not_kept() {
+    let log = devkit::Log::start();
+    let (folder, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let writer = open(&folder).await;
+    put(&writer, 1).await.unwrap();
+    let damaged = open_damaged(&other).await;
+    let error = damage_of(&other.path().join("database")).await;
+    for _ in 0..20 {
+        assert!(writer.damage().found_in(&error));
     }
+    while log.lines("all are intact").is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(writer.damage().found_in(&error));
+    writer.probe().await.unwrap();
+    assert_eq!((log.lines("all are intact").len(), log.lines("is failing").len()), (1, 0));
+    assert!(writer.damage().found().is_none());
+    drop(damaged);
 }
 
 #[tokio::test]
@@ -285,9 +319,7 @@ async fn damage_of_another_file_at_the_path_ends_when_the_right_one_is_back() {
     for file in [&path, &other] {
         std::fs::write(file, [7; 4096]).unwrap();
     }
-    let mut reader = SqliteConnectOptions::new().filename(&other).connect().await.unwrap();
-    let error = sqlx::query("SELECT number FROM numbers").fetch_all(&mut reader).await.unwrap_err();
-    assert!(writer.damage().found_in(&error));
+    assert!(writer.damage().found_in(&damage_of(&other).await));
     let why = writer.probe().await.unwrap_err().to_string();
     assert!(why.contains("replaced by another one"), "{why}");
     std::fs::rename(&away, &path).unwrap();

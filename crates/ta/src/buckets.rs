@@ -18,8 +18,8 @@ use crate::ports::{RecordName, SecureStore, StoreError};
 const BUCKETS: u8 = 32;
 /// The layout of a bucket.
 const LAYOUT: u8 = 1;
-/// Bytes of a bucket, above which no record is added, except those that an earlier version wrote. A trusted application holds two copies at
-/// once, in four MiB of memory.
+/// Bytes of a bucket, above which no record is added, except those that an earlier version wrote. A
+/// trusted application holds two copies at once, in four MiB of memory.
 const MAX_BUCKET: usize = 192 * 1024;
 /// A buffer of more than [`SMALL`] bytes has a multiple of so many. Buffers that grow by one record
 /// each time would never fit where the ones before them were, and use up the memory.
@@ -305,8 +305,7 @@ impl Bucket {
     /// The same bucket with that record, replacing the previous one.
     ///
     /// # Errors
-    /// `Full` if the record is new and the result over the limit; `Failed` if there is no memory for
-    /// it.
+    /// `Full` if the record is new and the result over the limit; `Failed` if there is no memory.
     fn with(&self, name: &RecordName, record: &[u8], limit: usize) -> Result<Self, StoreError> {
         let name = name.to_bytes();
         // Never grown, so that no copy of a record is left behind.

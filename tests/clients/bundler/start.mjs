@@ -22,6 +22,9 @@ async function ask(method, params) {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }),
+  }).catch(() => {
+    console.error(`no chain answers at ${chain}`);
+    process.exit(1);
   });
   const { result, error } = await response.json();
   if (error) throw new Error(`${method}: ${error.message}`);
@@ -44,6 +47,10 @@ if (deployed.length === 0) {
 // alto has no option for the interface and would listen on all of them.
 const { listen } = Server.prototype;
 Server.prototype.listen = function (options, ...rest) {
+  this.once("error", ({ message }) => {
+    console.error(`the bundler can't listen: ${message}`);
+    process.exit(1);
+  });
   this.once("listening", () => console.log(`bundler listening on http://127.0.0.1:${this.address().port}`));
   return listen.call(this, { ...options, host: "127.0.0.1" }, ...rest);
 };

@@ -132,7 +132,9 @@ fn find_record(signers: &Signers, signer: Address, number: Option<u64>) -> Resul
         signers.signers.iter().filter(is_meant).map(|listed| (listed.record, listed.authorised_as)).collect();
     match found[..] {
         [one] => Ok(one),
-        [] => Err(failed(format!("no relay key has or had the address {signer}; nothing was sent"))),
+        [] => Err(failed(format!(
+            "no record of a relay key has or had the address {signer}: it was revoked, or never authorised; nothing was sent"
+        ))),
         _ => {
             let numbers: Vec<String> = found.iter().map(|(number, _)| number.to_string()).collect();
             let numbers = numbers.join(", ");

@@ -32,6 +32,12 @@ pub enum ConfigError {
         /// The variable of the most similar known key.
         nearest: Option<String>,
     },
+    /// A variable whose value is not UTF-8.
+    #[error("configuration: the value of the variable `{0}` is not UTF-8 text")]
+    VariableNotText(
+        /// The variable's name.
+        String,
+    ),
     /// An override that is not of the form `key=value`.
     #[error("configuration: `--set {0}` is not of the form key=value")]
     Override(

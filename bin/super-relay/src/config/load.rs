@@ -20,7 +20,7 @@ pub struct Sources {
 impl Sources {
     /// The configuration, checked key by key.
     pub fn load(&self) -> Result<Config, ConfigError> {
-        variables::refuse(variables::all().into_keys())?;
+        variables::refuse(variables::all()?.into_keys())?;
         let merged = self.merged()?;
         unknown::refuse(&merged.clone().try_deserialize::<Value>()?)?;
         let mut config: Config = merged.try_deserialize()?;
@@ -47,7 +47,7 @@ impl Sources {
             layers = layers.add_source(File::from(path.as_path()).format(FileFormat::Toml));
         }
         let environment = Environment::with_prefix("SUPER_RELAY").prefix_separator("__").separator("__");
-        layers = layers.add_source(environment.source(Some(variables::all())));
+        layers = layers.add_source(environment.source(Some(variables::all()?)));
         for pair in &self.overrides {
             let (key, value) = pair.split_once('=').ok_or_else(|| ConfigError::Override(redacted::key_in(pair)))?;
             layers = layers.set_override(key, value)?;
@@ -73,6 +73,14 @@ mod tests {
     fn a_flag_wins_over_the_file() {
         let config = load("[log]\nfilter = \"warn\"", &["log.filter=debug"]).unwrap();
         assert_eq!(config.log.filter, "debug");
+    }
+
+    #[test]
+    fn a_list_in_place_of_a_section_is_refused() {
+        for (toml, overrides) in [("[log]\nfilter = \"warn\"", &["log[0]=debug"][..]), ("log = [\"debug\"]", &[])] {
+            let error = load(toml, overrides).unwrap_err().to_string();
+            assert!(error.contains("log: expected a section, and not a list"), "{error}");
+        }
     }
 
     #[test]

@@ -18,6 +18,9 @@ struct Key {
 /// The keys of the configuration; those inside lists have the path of the list.
 pub struct Keys(Vec<Key>);
 
+/// The type of a section in the reference.
+const SECTION: &str = "section";
+
 impl Keys {
     /// Read from the schema of [`Config`].
     pub fn known() -> Self {
@@ -35,6 +38,11 @@ impl Keys {
     /// Whether any name may stand under this path.
     pub fn is_free_form(&self, path: &str) -> bool {
         self.0.iter().any(|key| key.path == path && key.free_form)
+    }
+
+    /// Whether a single section stands under this path, and no list.
+    pub fn is_section(&self, path: &str) -> bool {
+        self.0.iter().any(|key| key.path == path && key.kind == SECTION)
     }
 
     /// The allowed values of this key, if they are a list of words.
@@ -76,7 +84,7 @@ fn collect(node: &Value, root: &Schema, path: &str, keys: &mut Vec<Key>) {
             kind: if is_section && is_list {
                 "list of sections".into()
             } else if is_section {
-                "section".into()
+                SECTION.into()
             } else {
                 kind(property, root)
             },

@@ -24,6 +24,10 @@ fn check(given: &Value, path: &str, keys: &Keys) -> Result<(), ConfigError> {
             }
             check(value, &key, keys)
         }),
+        // Read as a list of its keys' values, it would replace the whole section.
+        Value::Array(_) if path.is_empty() || keys.is_section(path) => {
+            Err(ConfigError::Value { key: path.to_owned(), problem: "expected a section, and not a list".into() })
+        }
         Value::Array(items) => items.iter().try_for_each(|item| check(item, path, keys)),
         Value::String(word) => match keys.values(path) {
             Some(known) if !known.iter().any(|known| known.eq_ignore_ascii_case(word)) => {

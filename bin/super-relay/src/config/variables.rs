@@ -4,6 +4,7 @@
 //! sets some for a service of that name.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 
 use super::error::ConfigError;
 use super::reference::Keys;
@@ -12,19 +13,26 @@ use super::unknown::nearest;
 const PREFIX: &str = "SUPER_RELAY_";
 const SEPARATOR: &str = "__";
 
-/// The variables of this process, with the indices of lists as keys have them: shells can't set
+/// The variables with our prefix, with the indices of lists as keys have them: shells can't set
 /// `URLS[0]`, so `URLS__0` says the same.
-pub fn all() -> HashMap<String, String> {
-    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-        Some((indexed(&name.into_string().ok()?), value.into_string().ok()?))
+///
+/// # Errors
+/// [`ConfigError::VariableNotText`].
+pub fn all() -> Result<HashMap<String, String>, ConfigError> {
+    let is_ours = |name: &str| name.to_ascii_uppercase().starts_with(PREFIX);
+    let ours = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+    let text = |(name, value): (String, OsString)| match value.into_string() {
+        Ok(value) => Ok((indexed(&name), value)),
+        Err(_) => Err(ConfigError::VariableNotText(name)),
     };
-    std::env::vars_os().filter_map(text).collect()
+    ours.filter(|(name, _)| is_ours(name)).map(text).collect()
 }
 
+/// The first part after the prefix is a section's name.
 fn indexed(name: &str) -> String {
     let mut parts = name.split(SEPARATOR);
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |name, part| {
+    let section: Vec<&str> = parts.by_ref().take(2).collect();
+    parts.fold(section.join(SEPARATOR), |name, part| {
         let is_index = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         if is_index { format!("{name}[{part}]") } else { format!("{name}{SEPARATOR}{part}") }
     })
@@ -81,6 +89,7 @@ mod tests {
             ("SUPER_RELAY__RELAY__BUNDLER__URLS__0", "SUPER_RELAY__RELAY__BUNDLER__URLS[0]"),
             ("SUPER_RELAY__RELAY__BUNDLER__URLS[0]", "SUPER_RELAY__RELAY__BUNDLER__URLS[0]"),
             ("SUPER_RELAY__KMS__TA_2", "SUPER_RELAY__KMS__TA_2"),
+            ("SUPER_RELAY__0__URLS", "SUPER_RELAY__0__URLS"),
             ("HOME", "HOME"),
         ] {
             assert_eq!(indexed(name), expected);

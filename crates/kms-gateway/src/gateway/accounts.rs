@@ -6,14 +6,15 @@ use proto::command::{CreateHybridAccount, SignatureScheme, WalletInfo};
 use proto::primitives::keccak256;
 use proto::{AccountId, Address, Hash, Status};
 use serde_json::Value;
+use uuid::Uuid;
 
-use super::decision::{Case, detached};
+use super::decision::{Case, OK, detached};
 use super::strangers::Inquirer;
 use super::strangers::StrangersTurn;
 use super::{Caller, Gateway, GatewayError, Inner};
 use crate::ceremony::{NewUser, Verified, VerifiedRegistration};
 use crate::factory::AccountFactory;
-use crate::store::{AccountEntry, Action, Creation, FoundCreation, Unfinished};
+use crate::store::{AccountEntry, Action, AuditRecord, Creation, Decision, FoundCreation, Unfinished};
 use crate::tee::TeeError;
 use crate::transport::Asker;
 
@@ -247,7 +248,10 @@ impl Inner {
         if scheme.is_some_and(|scheme| scheme != wallet.signature_scheme) {
             return Err(GatewayError::SignatureSchemeConflict);
         }
-        self.index(&creation, &wallet).await?;
+        // Until the index and the audit have it.
+        case.is_in_doubt = true;
+        self.index(&creation, &wallet, case.row(now, Decision::Allowed, OK, 0)).await?;
+        case.has_row = true;
         Ok(Made { wallet, registration: creation.registration, is_new })
     }
 
@@ -297,7 +301,12 @@ impl Inner {
 
     async fn settle(&self, creation: &Creation, is_over: bool) -> Result<(), GatewayError> {
         match self.known.wallet(&self.tee, &creation.account_id, Asker::Anyone).await {
-            Ok(wallet) if creation.made(&wallet) => self.index(creation, &wallet).await,
+            Ok(wallet) if creation.made(&wallet) => {
+                // The request that it belongs to has no row, or one that says `unknown`.
+                let mut case = Case::new(Action::CreateAccount, &Caller::internal(Uuid::new_v4()));
+                case.account_id = Some(creation.account_id.clone());
+                self.index(creation, &wallet, case.row(self.clock.now(), Decision::Allowed, OK, 0)).await
+            }
             // Its absence is an answer, whether or not it may be created later.
             Err(error) if error.is_retryable() && !matches!(error, GatewayError::Refused(Status::AccountUnknown)) => {
                 Err(error)
@@ -307,13 +316,14 @@ impl Inner {
         }
     }
 
-    async fn index(&self, creation: &Creation, wallet: &WalletInfo) -> Result<(), GatewayError> {
+    /// Adds the account to the index, and the row to the audit.
+    async fn index(&self, creation: &Creation, wallet: &WalletInfo, row: AuditRecord) -> Result<(), GatewayError> {
         let entry = AccountEntry {
             wallet: wallet.clone(),
             credential_id: creation.registration.credential_id.to_vec(),
             created_at: creation.asked_at,
         };
-        Ok(self.store.save_account(entry).await?)
+        Ok(self.store.save_account(entry, row).await?)
     }
 
     /// The wallet with this id; `None` if the TEE has none, whatever the index says: it may belong

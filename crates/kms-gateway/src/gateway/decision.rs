@@ -12,6 +12,9 @@ use super::{Caller, GatewayError, Inner};
 use crate::store::{Action, AuditRecord, Counters, Decision, NonceClaim};
 use crate::text::shortened;
 
+/// The reason of what was not refused.
+pub(super) const OK: &str = "ok";
+
 /// The authority behind a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Authority {
@@ -40,6 +43,8 @@ pub(super) struct Case {
     pub authority: Authority,
     /// Whether it repeats an earlier decision that was recorded.
     pub is_repeated: bool,
+    /// Whether its row was written with its effect.
+    pub has_row: bool,
     /// Whether it may have taken effect although it was not allowed.
     pub is_in_doubt: bool,
 }
@@ -56,7 +61,25 @@ impl Case {
             counters: None,
             authority: Authority::Anyone,
             is_repeated: false,
+            has_row: false,
             is_in_doubt: false,
+        }
+    }
+
+    /// Its row in the audit.
+    pub(super) fn row(&self, at: u64, decision: Decision, reason: &'static str, left_out: u64) -> AuditRecord {
+        AuditRecord {
+            at,
+            request_id: self.caller.request_id.clone(),
+            action: self.action,
+            account_id: self.account_id.clone(),
+            signer: self.signer,
+            user_op_hash: self.user_op_hash,
+            context_hash: self.caller.context_hash,
+            counters: self.counters,
+            left_out,
+            decision,
+            reason,
         }
     }
 }
@@ -82,7 +105,7 @@ impl Inner {
     }
 
     fn counted<T>(&self, action: Action, outcome: &Result<T, GatewayError>) -> &'static str {
-        let reason = outcome.as_ref().map_or_else(|error| error.reason().as_str(), |_| "ok");
+        let reason = outcome.as_ref().map_or_else(|error| error.reason().as_str(), |_| OK);
         self.metrics.decided(action.as_str(), reason);
         reason
     }
@@ -125,7 +148,7 @@ impl Inner {
         if let Err(error) = outcome {
             log(case.action, reason, error);
         }
-        if case.is_repeated {
+        if case.is_repeated || case.has_row {
             self.not_told(case.authority, left_out);
             return Ok(());
         }
@@ -133,20 +156,7 @@ impl Inner {
             tracing::info!(left_out, signer = ?case.signer, "suppressed refusals of this relay key in audit and log");
         }
         let authority = case.authority;
-        let record = AuditRecord {
-            at: now,
-            request_id: case.caller.request_id,
-            action: case.action,
-            account_id: case.account_id,
-            signer: case.signer,
-            user_op_hash: case.user_op_hash,
-            context_hash: case.caller.context_hash,
-            counters: case.counters,
-            left_out,
-            decision,
-            reason,
-        };
-        let written = self.store.append_audit(record).await;
+        let written = self.store.append_audit(case.row(now, decision, reason, left_out)).await;
         if written.is_err() {
             // A refusal whose own row failed counts as one more suppressed.
             self.not_told(authority, left_out + u64::from(decision == Decision::Refused));

@@ -5,6 +5,7 @@ use std::path::Path;
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::decision::OK;
 use super::{DATABASE, Gateway};
 use crate::clock::{Clock as _, SystemClock};
 use crate::store::{Action, AuditRecord, Counters, Decision, SqliteStore, Store, StoreError};
@@ -66,7 +67,7 @@ async fn forget(store: &dyn Store, name: TeeName) -> Result<(), ForgetError> {
         counters: (from > 0).then_some(Counters { from, to: 0 }),
         left_out: 0,
         decision: Decision::Allowed,
-        reason: "ok",
+        reason: OK,
     };
     // The row is written first: a row without its action is better than an action without a row.
     store.append_audit(row).await?;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use proto::AccountId;
 use proto::command::WalletInfo;
 
-use super::StoreError;
+use super::{AuditRecord, StoreError};
 
 /// A created account.
 #[derive(Clone, Debug)]
@@ -20,11 +20,12 @@ pub struct AccountEntry {
 /// The accounts created here.
 #[async_trait]
 pub trait AccountIndex: Send + Sync {
-    /// Adds an account. If its id or its credential already exists, nothing changes.
+    /// Adds an account, and to the audit the row of its creation: both or neither. If its id or its
+    /// credential already exists, nothing changes.
     ///
     /// # Errors
     /// [`StoreError`]: it is unknown whether it was added; adding it again is safe.
-    async fn save_account(&self, account: AccountEntry) -> Result<(), StoreError>;
+    async fn save_account(&self, account: AccountEntry, row: AuditRecord) -> Result<(), StoreError>;
 
     /// The account created with this credential.
     ///

@@ -4,7 +4,7 @@ use kms_gateway::{Gateway, GatewayError};
 use serde_json::json;
 use sqlx::Connection as _;
 
-use crate::support::{Kms, SponsorRequest};
+use crate::support::{Kms, SponsorRequest, until};
 
 /// A gateway on a database in which the root page of that table or index was zeroed, and a request
 /// of an account that it has.
@@ -31,7 +31,9 @@ async fn damaged(object: &str) -> (Kms, SponsorRequest) {
     (kms, next)
 }
 
+/// The report is confirmed in the background.
 async fn is_told(kms: &Kms) {
+    until(async || kms.gateway.ready().await.is_err()).await;
     for why in [kms.gateway.ready().await.unwrap_err(), kms.gateway.recent_database_ready().await.unwrap_err()] {
         let GatewayError::StoreFailing { problem } = &why else { panic!("{why}") };
         assert!(problem.contains("gateway.sqlite is damaged") && problem.contains("malformed"), "{why}");

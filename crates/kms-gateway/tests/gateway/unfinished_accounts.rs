@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Value, json};
 
 use crate::accounts::found_again;
-use crate::support::{FailingTee, Kms, NOW, until};
+use crate::support::{FailingTee, Kms, NOW, accept_audit_rows, refuse_audit_rows, until};
 
 impl Kms {
     /// Requests an account for this registration. The TEE creates it, but the process ends before
@@ -61,6 +61,42 @@ async fn a_client_that_retries_after_a_crash_gets_the_account_that_the_tee_creat
         assert_eq!(kms.accounts().await, 1);
         assert_eq!(kms.create(again).await.ok(), account);
     }
+}
+
+#[tokio::test]
+async fn no_account_is_given_out_before_its_row_is_in_the_audit() {
+    let kms = Kms::start().await;
+    let (_, registration_id) = kms.register().await;
+    let asked = json!({ "registrationId": registration_id, "accountId": "alice" });
+    let database = kms.database().await;
+    let rows = async || -> Vec<(String, String)> {
+        let rows = "SELECT decision, reason FROM audit WHERE account_id = 'alice' ORDER BY seq";
+        sqlx::query_as(rows).fetch_all(&database).await.unwrap()
+    };
+    refuse_audit_rows(&database).await;
+    for _ in 0..2 {
+        kms.create(asked.clone()).await.refused(503, "store_unavailable");
+    }
+    assert_eq!((kms.accounts().await, rows().await), (0, Vec::new()));
+    accept_audit_rows(&database).await;
+    let account = kms.create(asked.clone()).await.ok();
+    let allowed = ("allowed".to_owned(), "ok".to_owned());
+    assert_eq!(rows().await, [allowed.clone()]);
+    assert_eq!(kms.create(asked).await.ok(), account);
+    assert_eq!(rows().await, [allowed.clone()]);
+
+    // If only the index failed, the first request's row says that its effect is unknown.
+    let (_, registration_id) = kms.register().await;
+    let asked = json!({ "registrationId": registration_id, "accountId": "bob" });
+    kms.before_indexing(async || kms.create(asked.clone()).await.refused(503, "store_unavailable")).await;
+    kms.create(asked).await.ok();
+    let of_bob: Vec<(String, String)> =
+        sqlx::query_as("SELECT decision, reason FROM audit WHERE account_id = 'bob' ORDER BY seq")
+            .fetch_all(&database)
+            .await
+            .unwrap();
+    assert_eq!(of_bob, [("unknown".to_owned(), "store_unavailable".to_owned()), allowed]);
+    kms.verify_audit().await.unwrap();
 }
 
 #[tokio::test]

@@ -15,10 +15,11 @@ use alloy_provider::transport::{RpcError, TransportError, TransportErrorKind, Tr
 use alloy_provider::{Provider, RootProvider};
 use bounded_http::JsonRpc;
 use futures_util::future::join_all;
-use proto::Address;
+use proto::{Address, UserOpHash};
 use reqwest::StatusCode;
 use serde_json::value::{RawValue, Value};
 use thiserror::Error;
+use tokio::sync::Semaphore;
 
 pub(crate) use call::BundlerCall;
 
@@ -35,6 +36,9 @@ const MAX_ANSWER: usize = 1 << 20;
 /// The part of a call's time in which a bundler accepts the connection: an operation may go to
 /// another one if it did not.
 const CONNECT: u32 = 3;
+/// Operations at once that are followed up even if their callers hang up. Beyond that a call ends
+/// with its caller, so that those of callers who are gone use bounded memory.
+const MOST_DETACHED: usize = 256;
 /// About our key, and not about the call, whatever the body says: another bundler may answer it.
 const KEY_REFUSED: &[StatusCode] = &[StatusCode::UNAUTHORIZED, StatusCode::PAYMENT_REQUIRED, StatusCode::FORBIDDEN];
 
@@ -45,6 +49,8 @@ pub struct Bundlers {
     /// Those of our deployments.
     entry_points: Vec<Address>,
     listed: Vec<Arc<Bundler>>,
+    /// For operations whose callers may hang up: these calls count in no bound of the port.
+    room: Arc<Semaphore>,
     metrics: Arc<Metrics>,
 }
 
@@ -123,7 +129,8 @@ impl Bundlers {
         };
         let listed = urls.into_iter().zip(1..).map(bundler).collect();
         let (chain_id, entry_points) = (chain.chain_id, catalogue.entry_points());
-        Ok(Some(Self { chain_id, entry_points, listed, metrics: Arc::clone(metrics) }))
+        let room = Arc::new(Semaphore::new(MOST_DETACHED));
+        Ok(Some(Self { chain_id, entry_points, listed, room, metrics: Arc::clone(metrics) }))
     }
 
     /// Passes a call on to the first bundler that answers. Operations go last to those that left
@@ -151,7 +158,11 @@ impl Bundlers {
     async fn attempt(&self, bundler: Arc<Bundler>, call: &Arc<BundlerCall>) -> Answer {
         let (chain_id, metrics) = (self.chain_id, Arc::clone(&self.metrics));
         let (asked, begun) = (Arc::clone(call), Instant::now());
-        let sent = call.is_operation.then(|| bundler.sends.begin(begun));
+        let sent = call.is_operation.then(|| {
+            let others = self.listed.iter().filter(|other| other.number != bundler.number);
+            others.for_each(|other| other.sends.rest());
+            bundler.sends.begin(begun)
+        });
         let asking = async move {
             let attempt = ask(&bundler.endpoint, &asked).await;
             if let Some(sent) = sent {
@@ -165,9 +176,14 @@ impl Bundlers {
             metrics.bundler(chain_id, bundler.number, outcome, begun.elapsed());
             attempt
         };
-        if !call.is_operation {
+        let room = Arc::clone(&self.room);
+        let Some(room) = call.is_operation.then(|| room.try_acquire_owned().ok()).flatten() else {
             return asking.await;
-        }
+        };
+        let asking = async move {
+            let _room = room;
+            asking.await
+        };
         let stopped = || Err(Unanswered { detail: "the relay is stopping".to_owned(), may_be_received: true });
         detached(asking).await.unwrap_or_else(stopped)
     }
@@ -219,22 +235,28 @@ impl Bundler {
     fn note(&self, sent: Sent, answer: &Answer) {
         let (place, now) = (self.endpoint.place(), Instant::now());
         match answer {
-            Ok(Ok(_)) => {
+            Ok(Ok(result)) if is_hash(result) => {
                 if self.sends.note_accepted(now) {
                     tracing::warn!("{} accepts operations again", place.endpoint());
                 }
             }
-            Err(Unanswered { may_be_received: true, detail }) => {
-                if self.sends.note_unanswered(sent, now) {
-                    tracing::warn!(
-                        "{} leaves operations unanswered, and others are asked first: {detail}",
-                        place.endpoint()
-                    );
-                }
-            }
+            Err(Unanswered { may_be_received: true, detail }) => self.note_unanswered(sent, now, detail),
+            Ok(Ok(_)) => self.note_unanswered(sent, now, "the answer is no hash of an operation"),
             Ok(Err(_)) | Err(Unanswered { may_be_received: false, .. }) => self.sends.note_refused(sent),
         }
     }
+
+    fn note_unanswered(&self, sent: Sent, now: Instant, why: &str) {
+        if self.sends.note_unanswered(sent, now) {
+            let endpoint = self.endpoint.place().endpoint();
+            tracing::warn!("{endpoint} leaves operations unanswered, and others are asked first: {why}");
+        }
+    }
+}
+
+/// What a bundler answers to an operation that it accepts (ERC-7769).
+fn is_hash(result: &RawValue) -> bool {
+    serde_json::from_str::<UserOpHash>(result.get()).is_ok()
 }
 
 /// An answer that a bundler in order gives.

@@ -31,6 +31,9 @@ struct Outage {
     /// When it began, or the last trial failed.
     since: Instant,
     failed_trials: u32,
+    /// Whether another bundler was sent an operation since then. On a quiet relay each operation
+    /// would be a trial otherwise.
+    has_rested: bool,
     /// Whether an operation is on its way that tries it again.
     is_tried: bool,
     /// When it was last sent an operation.
@@ -55,13 +58,13 @@ pub(super) struct Sent {
 
 impl Outage {
     fn beginning(now: Instant) -> Self {
-        Self { since: now, failed_trials: 0, is_tried: false, asked: now }
+        Self { since: now, failed_trials: 0, has_rested: false, is_tried: false, asked: now }
     }
 
     fn is_passed_over(&self, now: Instant) -> bool {
         let times = 1_u32.checked_shl(self.failed_trials).unwrap_or(u32::MAX);
         let time = PASSED_OVER_FOR.saturating_mul(times).min(PASSED_OVER_AT_MOST);
-        self.is_tried || now.saturating_duration_since(self.since) < time
+        self.is_tried || !self.has_rested || now.saturating_duration_since(self.since) < time
     }
 }
 
@@ -95,6 +98,13 @@ impl Sends {
         Sent { begun: now, is_trial }
     }
 
+    /// Notes that another bundler is sent an operation.
+    pub(super) fn rest(&self) {
+        if let Some(outage) = &mut self.state().outage {
+            outage.has_rested = true;
+        }
+    }
+
     /// Notes that the operation was not answered. If another was accepted since it was sent, that
     /// says nothing of the bundler. Returns whether others are asked first from now on, which they
     /// were not before.
@@ -108,7 +118,7 @@ impl Sends {
             // Those that were on their way together are not so many trials.
             if sent.is_trial {
                 outage.failed_trials = outage.failed_trials.saturating_add(1);
-                (outage.since, outage.is_tried) = (now, false);
+                (outage.since, outage.is_tried, outage.has_rested) = (now, false, false);
             }
             return false;
         }
@@ -158,11 +168,13 @@ mod tests {
         assert_eq!((is_passed_over(&sends, now), sends.unanswered()), (true, Some(3)));
         let mut tried = now + PASSED_OVER_FOR;
         for minutes in [1, 2, 4, 8, 16, 30, 30] {
+            sends.rest();
             assert!(!is_passed_over(&sends, tried));
             let trial = sends.begin(tried);
             assert!(is_passed_over(&sends, tried));
             assert!(!sends.note_unanswered(trial, tried));
             let again = tried + Duration::from_secs(60 * minutes);
+            sends.rest();
             assert!(is_passed_over(&sends, again - Duration::from_secs(1)), "{minutes}");
             tried = again;
         }
@@ -178,6 +190,7 @@ mod tests {
         assert_eq!((noted.iter().filter(|began| **began).count(), sends.unanswered()), (1, Some(9)));
         // Nor are those that it is sent because every bundler is passed over.
         assert!(!unanswered(&sends, now + Duration::from_secs(29)));
+        sends.rest();
         assert!(is_passed_over(&sends, now + Duration::from_secs(29)));
         assert!(!is_passed_over(&sends, now + PASSED_OVER_FOR));
     }
@@ -185,8 +198,9 @@ mod tests {
     #[test]
     fn a_trial_that_is_refused_is_left_to_the_next_operation() {
         let (sends, now) = (Sends::default(), Instant::now());
-        (0..3).for_each(|_| drop(unanswered(&sends, now)));
+        let _ = [(); 3].map(|()| unanswered(&sends, now));
         let tried = now + PASSED_OVER_FOR;
+        sends.rest();
         for _ in 0..3 {
             let trial = sends.begin(tried);
             assert!(is_passed_over(&sends, tried));
@@ -204,7 +218,7 @@ mod tests {
         let (one, other, now) = (Sends::default(), Sends::default(), Instant::now());
         let later = |seconds| now + Duration::from_secs(seconds);
         for sends in [&one, &other] {
-            (0..3).for_each(|_| drop(unanswered(sends, now)));
+            let _ = [(); 3].map(|()| unanswered(sends, now));
         }
         for second in 1..14 {
             let (first, second) = (later(2 * second), later(2 * second + 1));
@@ -214,10 +228,24 @@ mod tests {
             assert!(one.standing(second) < other.standing(second));
         }
         // One that is being tried comes after one that is only passed over.
+        one.rest();
         one.begin(later(30));
         unanswered(&other, later(31));
         assert!(other.standing(later(32)) < one.standing(later(32)));
         assert!(Sends::default().standing(later(32)) < other.standing(later(32)));
+    }
+
+    #[test]
+    fn of_a_quiet_relay_not_every_operation_is_a_trial() {
+        let (sends, now) = (Sends::default(), Instant::now());
+        let _ = [(); 3].map(|()| unanswered(&sends, now));
+        let hours = |hours: u64| now + Duration::from_secs(3600 * hours);
+        for hour in 1..10 {
+            assert!(is_passed_over(&sends, hours(2 * hour)));
+            sends.rest();
+            assert!(!is_passed_over(&sends, hours(2 * hour + 1)));
+            unanswered(&sends, hours(2 * hour + 1));
+        }
     }
 
     #[test]

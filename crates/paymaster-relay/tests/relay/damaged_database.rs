@@ -1,6 +1,7 @@
 //! A page of the database is damaged while the relay is stopped, as by a faulty disk.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use devkit::Log;
 use paymaster_relay::claims::{ClaimStore as _, SqliteClaims};
@@ -8,6 +9,7 @@ use paymaster_relay::ports::SystemClock;
 use paymaster_relay::sqlite::Database;
 use paymaster_relay::store::{NewSponsorship, Principal, SqliteStore, Store as _};
 use tempfile::TempDir;
+use tokio::time::sleep;
 
 use crate::store::samples::{PLENTY, limits, sponsorship};
 
@@ -34,8 +36,11 @@ fn sample(number: u8) -> NewSponsorship {
     new
 }
 
-/// Other rows can still be written.
+/// Other rows can still be written. The report is confirmed in the background.
 async fn is_told_for_good(store: &SqliteStore, log: &Log) {
+    while store.ready().await.is_ok() {
+        sleep(Duration::from_millis(5)).await;
+    }
     let claims = SqliteClaims::new(store.database(), Arc::new(SystemClock));
     for _ in 0..3 {
         for why in [store.ready().await.unwrap_err().to_string(), claims.ready().await.unwrap_err().to_string()] {

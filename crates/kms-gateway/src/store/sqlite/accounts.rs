@@ -6,9 +6,10 @@ use sqlx::{SqliteConnection, SqlitePool};
 
 use crate::store::{AccountEntry, StoreError};
 
-pub(super) async fn save(connection: &mut SqliteConnection, account: &AccountEntry) -> Result<(), StoreError> {
+/// Returns whether the account is new.
+pub(super) async fn save(connection: &mut SqliteConnection, account: &AccountEntry) -> Result<bool, StoreError> {
     let WalletInfo { account_id, owner, signature_scheme, .. } = &account.wallet;
-    sqlx::query(
+    let inserted = sqlx::query(
         "INSERT INTO accounts (account_id, credential_id, owner, signature_scheme, created_at)
          VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
     )
@@ -22,7 +23,7 @@ pub(super) async fn save(connection: &mut SqliteConnection, account: &AccountEnt
     .bind(account.created_at.cast_signed())
     .execute(connection)
     .await?;
-    Ok(())
+    Ok(inserted.rows_affected() > 0)
 }
 
 pub(super) async fn of_credential(pool: &SqlitePool, credential_id: &[u8]) -> Result<Option<AccountId>, StoreError> {

@@ -192,11 +192,16 @@ impl Audit for SqliteStore {
 
 #[async_trait]
 impl AccountIndex for SqliteStore {
-    async fn save_account(&self, account: AccountEntry) -> Result<(), StoreError> {
+    async fn save_account(&self, account: AccountEntry, row: AuditRecord) -> Result<(), StoreError> {
+        let remembered = Arc::clone(&self.remembered);
         self.write(move |connection| {
             async move {
-                accounts::save(connection, &account).await?;
-                creations::complete(connection, &account.credential_id).await
+                let is_new = accounts::save(connection, &account).await?;
+                creations::complete(connection, &account.credential_id).await?;
+                if is_new {
+                    remembered.lock().await.audit.append(connection, &row).await?;
+                }
+                Ok(())
             }
             .boxed()
         })

@@ -3,7 +3,7 @@
 use kms_gateway::store::Claim;
 
 use super::Storage;
-use super::samples::{account, claim, creation, leave, sponsored};
+use super::samples::{account, claim, created, creation, leave, sponsored};
 use crate::support::NOW;
 
 pub async fn a_store_that_is_closed_writes_nothing(storage: &dyn Storage) {
@@ -12,7 +12,7 @@ pub async fn a_store_that_is_closed_writes_nothing(storage: &dyn Storage) {
     store.close().await;
     assert!(store.claim_nonce(claim(1, NOW)).await.is_err());
     assert!(store.append_audit(sponsored()).await.is_err());
-    assert!(store.save_account(account(1)).await.is_err());
+    assert!(store.save_account(account(1), created()).await.is_err());
     assert!(store.save_creation(creation(1)).await.is_err());
     assert!(store.permit(leave(1, "key:a", 9)).await.is_err());
     assert!(store.probe().await.is_err());

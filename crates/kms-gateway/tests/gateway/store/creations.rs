@@ -7,7 +7,7 @@ use proto::AccountId;
 use uuid::Uuid;
 
 use super::Storage;
-use super::samples::{account, account_id, creation};
+use super::samples::{account, account_id, created, creation};
 use crate::support::NOW;
 
 /// When every registration has expired.
@@ -31,7 +31,7 @@ pub async fn a_creation_is_found_until_its_account_is_in_the_index(storage: &dyn
         assert_eq!((found.asked_at, found.expires_at), (expected.asked_at, expected.expires_at));
         assert_eq!(found.registration.credential_id, expected.registration.credential_id);
     }
-    store.save_account(account(1)).await.unwrap();
+    store.save_account(account(1), created()).await.unwrap();
     for (which, _) in ways() {
         assert_eq!(unfinished(&store, which).await, []);
     }
@@ -88,7 +88,7 @@ pub async fn creations_survive_a_restart(storage: &dyn Storage) {
     let store = storage.open().await;
     assert_eq!(unfinished(&store, Unfinished::Expired { now: LATER }).await, [1, 2].map(account_id));
     // A completed one is deleted: its row is not found after its account is gone.
-    store.save_account(account(1)).await.unwrap();
+    store.save_account(account(1), created()).await.unwrap();
     store.save_creation(Creation { asked_at: NOW + 10_000, ..creation(3) }).await.unwrap();
     assert_eq!(unfinished(&store, Unfinished::Of(creation(2).registration_id)).await, [account_id(2)]);
 }

@@ -66,6 +66,7 @@ macro_rules! promises {
                 accounts:
                     an_account_is_found_by_its_id_and_by_its_credential,
                     entries_of_the_index_never_change,
+                    a_new_account_has_one_row_in_the_audit,
                     accounts_saved_concurrently_are_all_there_after_a_restart;
                 creations:
                     a_creation_is_found_until_its_account_is_in_the_index,

@@ -87,3 +87,7 @@ pub fn decision(action: Action, decision: Decision, counters: Option<(u64, u64)>
 pub fn sponsored() -> AuditRecord {
     decision(Action::Sponsor, Decision::Allowed, None)
 }
+
+pub fn created() -> AuditRecord {
+    decision(Action::CreateAccount, Decision::Allowed, None)
+}
