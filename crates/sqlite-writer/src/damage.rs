@@ -93,7 +93,7 @@ impl Damage {
             }
             Err(error) => tracing::warn!("{path} may be damaged ({report}), and could not be checked: {error}"),
             Ok(()) => {
-                tracing::warn!("a page of {path} could not be read ({report}); now all are intact: check the disk")
+                tracing::warn!("a page of {path} could not be read ({report}); now all are intact: check the disk");
             }
         }
         *self.checks() = Checks::NotBefore(Instant::now() + BETWEEN_CHECKS);
