@@ -166,28 +166,15 @@ impl Cli {
                 let config = args.load_and_log()?;
                 wire::KmsNode::start(config).await?.run_until_stopped().await
             }
-            Command::GetSignerAddress(args) => {
-                print(&wire::relay_signer_address(&args.load()?)?);
-                Ok(())
-            }
+            Command::GetSignerAddress(args) => print(&wire::relay_signer_address(&args.load()?)?),
             Command::ForgetTee(args) => {
                 let name = args.name();
                 wire::forget_tee(&args.config.load()?, name).await?;
-                print("forgotten: the next start serves whichever TEE it finds");
-                Ok(())
+                print("forgotten: the next start serves whichever TEE it finds")
             }
-            Command::VerifyAudit(args) => {
-                print(&wire::verify_audit(&args.config.load()?, args.head).await?);
-                Ok(())
-            }
-            Command::Admin(args) => {
-                print(&admin::run(args).await?);
-                Ok(())
-            }
-            Command::ApiKey(ApiKeyArgs { config, command }) => {
-                print(&api_key::run(command, &config.load()?).await?);
-                Ok(())
-            }
+            Command::VerifyAudit(args) => print(&wire::verify_audit(&args.config.load()?, args.head).await?),
+            Command::Admin(args) => print(&admin::run(args).await?),
+            Command::ApiKey(ApiKeyArgs { config, command }) => print(&api_key::run(command, &config.load()?).await?),
             Command::Config(ConfigCommand::Check(CheckArgs { config, offline })) => {
                 let config = config.load()?;
                 let summary = config.summary()?;
@@ -195,24 +182,17 @@ impl Cli {
                 if !offline {
                     found.extend(wire::check(&config).await?);
                 }
-                print(&summary);
-                found.iter().for_each(|line| print(line));
-                Ok(())
+                print(&[summary].into_iter().chain(found).collect::<Vec<_>>().join("\n"))
             }
-            Command::Config(ConfigCommand::Reference) => {
-                print(&reference::markdown());
-                Ok(())
-            }
+            Command::Config(ConfigCommand::Reference) => print(&reference::markdown()),
         }
     }
 }
 
 /// The answer of a command. A reader that has read enough, as `head` has, is no error.
-fn print(text: &str) {
+fn print(text: &str) -> Result<(), Error> {
     match writeln!(std::io::stdout(), "{text}") {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            tracing::error!("the answer could not be written to standard output: {error}");
-        }
-        _ => {}
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::Output(error)),
+        _ => Ok(()),
     }
 }

@@ -17,6 +17,9 @@ pub enum Error {
     /// A server refused or did not answer a request.
     #[error("{0}")]
     Answer(String),
+    /// The answer could not be written.
+    #[error("standard output: {0}")]
+    Output(std::io::Error),
     /// An admin command could not be made.
     #[error("admin: {0}")]
     Admin(String),

@@ -28,6 +28,9 @@ pub struct Damage {
     checks: Arc<Mutex<Checks>>,
 }
 
+/// After a first check that could not tell damage from a read that failed.
+const UNTIL_SURE: Duration = Duration::from_secs(10);
+
 /// Whether a report is checked.
 #[derive(Debug, Default)]
 enum Checks {
@@ -84,17 +87,25 @@ impl Damage {
 
     async fn check(&self, report: &str) {
         let path = self.file.path().display();
-        match check_pages(self.file.path()).await {
-            Err(error) if is_damage(&error) && self.file.check().is_ok() => {
+        let mut verdict = verdict(check_pages(self.file.path()).await);
+        if let Verdict::Unsure(_) = verdict {
+            tokio::time::sleep(UNTIL_SURE).await;
+            verdict = self::verdict(check_pages(self.file.path()).await);
+        }
+        match verdict {
+            Verdict::Damaged | Verdict::Unsure(_) if self.file.check().is_ok() => {
                 let problem = format!("{path} is damaged: {report}: restore the newest copy");
                 self.outages.failed_for_good(&problem);
                 // Nothing else sets it: only one check runs.
                 let _ = self.found.set(problem);
             }
-            Err(error) => tracing::warn!("{path} may be damaged ({report}), and could not be checked: {error}"),
-            Ok(()) => {
+            Verdict::Intact => {
                 tracing::warn!("a page of {path} could not be read ({report}); now all are intact: check the disk");
             }
+            Verdict::Unreadable(why) | Verdict::Unsure(why) => {
+                tracing::warn!("{path} may be damaged ({report}), and could not be checked: {why}");
+            }
+            Verdict::Damaged => {}
         }
         *self.checks() = Checks::NotBefore(Instant::now() + BETWEEN_CHECKS);
     }
@@ -104,16 +115,50 @@ impl Damage {
     }
 }
 
-fn is_damage(error: &LookError) -> bool {
-    match error {
-        LookError::Damaged(_) => true,
-        LookError::Database(error) => report(error).is_some(),
-        _ => false,
+/// What a check of the file found.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Intact,
+    Damaged,
+    /// The pages with the tables' names are damaged, or could not be read: SQLite tells no
+    /// difference.
+    Unsure(String),
+    Unreadable(String),
+}
+
+fn verdict(checked: Result<(), LookError>) -> Verdict {
+    match checked {
+        Ok(()) => Verdict::Intact,
+        Err(LookError::Damaged(found)) if is_unreadable(&found) => Verdict::Unreadable(found),
+        Err(LookError::Damaged(_)) => Verdict::Damaged,
+        Err(LookError::Database(error)) if report(&error).is_some() => Verdict::Unsure(error.to_string()),
+        Err(error) => Verdict::Unreadable(error.to_string()),
     }
+}
+
+/// Whether that is a page which could not be read: SQLite says so in place of what is wrong with it.
+fn is_unreadable(found: &str) -> bool {
+    let code = found.split_once("error code=").and_then(|(_, code)| code.split(' ').next()?.parse().ok());
+    code.is_some_and(|code: u32| !DAMAGE.contains(&(code & 0xff)))
 }
 
 fn report<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e dyn DatabaseError> {
     let report = error.downcast_ref::<sqlx::Error>()?.as_database_error()?;
     let code: u32 = report.code()?.parse().ok()?;
     DAMAGE.contains(&(code & 0xff)).then_some(report)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_that_cannot_be_read_is_no_damage() {
+        let found = |text: &str| verdict(Err(LookError::Damaged(text.to_owned())));
+        let unreadable = "*** in database main *** Page 73: unable to get the page. error code=8458";
+        assert_eq!(found(unreadable), Verdict::Unreadable(unreadable.to_owned()));
+        assert_eq!(found("Page 73: unable to get the page. error code=11"), Verdict::Damaged);
+        assert_eq!(found("*** in database main *** Page 73: btreeInitPage() returns error code 11"), Verdict::Damaged);
+        assert_eq!(verdict(Ok(())), Verdict::Intact);
+    }
 }

@@ -250,8 +250,7 @@ impl Inner {
         }
         // Until the index and the audit have it.
         case.is_in_doubt = true;
-        self.index(&creation, &wallet, case.row(now, Decision::Allowed, OK, 0)).await?;
-        case.has_row = true;
+        case.has_row = self.index(&creation, &wallet, case.row(now, Decision::Allowed, OK, 0)).await?;
         Ok(Made { wallet, registration: creation.registration, is_new })
     }
 
@@ -305,7 +304,7 @@ impl Inner {
                 // The request that it belongs to has no row, or one that says `unknown`.
                 let mut case = Case::new(Action::CreateAccount, &Caller::internal(Uuid::new_v4()));
                 case.account_id = Some(creation.account_id.clone());
-                self.index(creation, &wallet, case.row(self.clock.now(), Decision::Allowed, OK, 0)).await
+                self.index(creation, &wallet, case.row(self.clock.now(), Decision::Allowed, OK, 0)).await.map(drop)
             }
             // Its absence is an answer, whether or not it may be created later.
             Err(error) if error.is_retryable() && !matches!(error, GatewayError::Refused(Status::AccountUnknown)) => {
@@ -316,8 +315,9 @@ impl Inner {
         }
     }
 
-    /// Adds the account to the index, and the row to the audit.
-    async fn index(&self, creation: &Creation, wallet: &WalletInfo, row: AuditRecord) -> Result<(), GatewayError> {
+    /// Adds the account to the index, and the row to the audit; neither if the index has it from
+    /// before, as from a TEE that is lost. Returns whether they were added.
+    async fn index(&self, creation: &Creation, wallet: &WalletInfo, row: AuditRecord) -> Result<bool, GatewayError> {
         let entry = AccountEntry {
             wallet: wallet.clone(),
             credential_id: creation.registration.credential_id.to_vec(),

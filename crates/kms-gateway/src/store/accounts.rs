@@ -21,11 +21,11 @@ pub struct AccountEntry {
 #[async_trait]
 pub trait AccountIndex: Send + Sync {
     /// Adds an account, and to the audit the row of its creation: both or neither. If its id or its
-    /// credential already exists, nothing changes.
+    /// credential already exists, nothing changes. Returns whether it was added.
     ///
     /// # Errors
     /// [`StoreError`]: it is unknown whether it was added; adding it again is safe.
-    async fn save_account(&self, account: AccountEntry, row: AuditRecord) -> Result<(), StoreError>;
+    async fn save_account(&self, account: AccountEntry, row: AuditRecord) -> Result<bool, StoreError>;
 
     /// The account created with this credential.
     ///

@@ -100,6 +100,21 @@ async fn no_account_is_given_out_before_its_row_is_in_the_audit() {
 }
 
 #[tokio::test]
+async fn an_account_that_the_index_has_from_a_lost_tee_has_its_row_too() {
+    let kms = Kms::start().await;
+    let (_, registration_id) = kms.register().await;
+    let database = kms.database().await;
+    let of_another = "INSERT INTO accounts (account_id, credential_id, owner, signature_scheme, created_at)
+        VALUES ('alice', x'01', '0x00000000000000000000000000000000000000aa', 'eip191', 1)";
+    sqlx::query(of_another).execute(&database).await.unwrap();
+    let account = kms.create(json!({ "registrationId": registration_id, "accountId": "alice" })).await.ok();
+    assert_eq!(account["created"], true);
+    let rows: Vec<String> =
+        sqlx::query_scalar("SELECT decision FROM audit WHERE account_id = 'alice'").fetch_all(&database).await.unwrap();
+    assert_eq!(rows, ["allowed"]);
+}
+
+#[tokio::test]
 async fn a_lost_answer_is_repeated_after_a_restart() {
     let kms = Kms::start().await;
     let (_, registration_id) = kms.register().await;

@@ -176,9 +176,11 @@ impl Bundlers {
             metrics.bundler(chain_id, bundler.number, outcome, begun.elapsed());
             attempt
         };
-        let room = Arc::clone(&self.room);
-        let Some(room) = call.is_operation.then(|| room.try_acquire_owned().ok()).flatten() else {
-            return asking.await;
+        // A trial always ends, even if its caller does not wait for it. Each bundler has one at most.
+        let room = match sent {
+            Some(sent) if sent.is_trial() => None,
+            Some(_) if let Ok(room) = Arc::clone(&self.room).try_acquire_owned() => Some(room),
+            _ => return asking.await,
         };
         let asking = async move {
             let _room = room;

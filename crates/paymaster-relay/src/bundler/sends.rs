@@ -56,6 +56,14 @@ pub(super) struct Sent {
     is_trial: bool,
 }
 
+impl Sent {
+    /// Whether it tries a bundler again that was passed over. [`Sends`] has to learn what became of
+    /// it.
+    pub(super) fn is_trial(self) -> bool {
+        self.is_trial
+    }
+}
+
 impl Outage {
     fn beginning(now: Instant) -> Self {
         Self { since: now, failed_trials: 0, has_rested: false, is_tried: false, asked: now }

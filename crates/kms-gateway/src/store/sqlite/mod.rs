@@ -192,7 +192,7 @@ impl Audit for SqliteStore {
 
 #[async_trait]
 impl AccountIndex for SqliteStore {
-    async fn save_account(&self, account: AccountEntry, row: AuditRecord) -> Result<(), StoreError> {
+    async fn save_account(&self, account: AccountEntry, row: AuditRecord) -> Result<bool, StoreError> {
         let remembered = Arc::clone(&self.remembered);
         self.write(move |connection| {
             async move {
@@ -201,7 +201,7 @@ impl AccountIndex for SqliteStore {
                 if is_new {
                     remembered.lock().await.audit.append(connection, &row).await?;
                 }
-                Ok(())
+                Ok(is_new)
             }
             .boxed()
         })

@@ -35,8 +35,8 @@ pub async fn entries_of_the_index_never_change(storage: &dyn Storage) {
 pub async fn a_new_account_has_one_row_in_the_audit(storage: &dyn Storage) {
     let store = storage.open().await;
     for number in [1, 2] {
-        for _ in 0..2 {
-            store.save_account(account(number), created()).await.unwrap();
+        for is_new in [true, false] {
+            assert_eq!(store.save_account(account(number), created()).await.unwrap(), is_new);
             assert_eq!(store.verify_audit_chain().await.unwrap().rows, i64::from(number));
         }
     }
