@@ -1,6 +1,7 @@
 //! Damage of the file, as by a faulty disk: SQLite reads a page that it did not write. It reports
-//! the same for a read that failed once (`SQLITE_IOERR_CORRUPTFS`), so its report is confirmed by
-//! reading the whole file.
+//! `SQLITE_CORRUPT` for a read that failed once too (`SQLITE_IOERR_CORRUPTFS`), so this report is
+//! confirmed by reading the whole file. An extended code, as `SQLITE_CORRUPT_INDEX`, says more, and
+//! that check does not find everything that has one.
 
 use std::error::Error;
 use std::iter::successors;
@@ -51,15 +52,16 @@ impl Damage {
     /// meanwhile is not kept: it ends when the right one is put back.
     pub fn found_in(&self, error: &(dyn Error + 'static)) -> bool {
         let report = successors(Some(error), |&error| error.source()).find_map(report);
-        if let Some(report) = report
-            && self.found().is_none()
-            && self.file.check().is_ok()
-            && self.begin_check()
-        {
-            let (damage, report) = (self.clone(), report.to_string());
-            tokio::spawn(async move { damage.check(&report).await });
+        let Some(Report { error, code }) = report else { return false };
+        if self.found().is_none() && self.file.check().is_ok() {
+            if !DAMAGE.contains(&code) {
+                self.confirm(&error.to_string());
+            } else if self.begin_check() {
+                let (damage, report) = (self.clone(), error.to_string());
+                tokio::spawn(async move { damage.check(&report).await });
+            }
         }
-        report.is_some()
+        true
     }
 
     /// What is wrong, for the operator, if damage was ever confirmed.
@@ -70,6 +72,16 @@ impl Damage {
     /// Whether it is not yet known if a report is true.
     pub(crate) fn is_being_checked(&self) -> bool {
         matches!(*self.checks(), Checks::Running)
+    }
+
+    /// Whether damage was confirmed, or reported a short time ago.
+    pub(crate) fn is_suspected(&self) -> bool {
+        let is_recent = match *self.checks() {
+            Checks::Due => false,
+            Checks::Running => true,
+            Checks::NotBefore(time) => Instant::now() < time,
+        };
+        is_recent || self.found().is_some()
     }
 
     fn begin_check(&self) -> bool {
@@ -93,12 +105,7 @@ impl Damage {
             verdict = self::verdict(check_pages(self.file.path()).await);
         }
         match verdict {
-            Verdict::Damaged | Verdict::Unsure(_) if self.file.check().is_ok() => {
-                let problem = format!("{path} is damaged: {report}: restore the newest copy");
-                self.outages.failed_for_good(&problem);
-                // Nothing else sets it: only one check runs.
-                let _ = self.found.set(problem);
-            }
+            Verdict::Damaged | Verdict::Unsure(_) if self.file.check().is_ok() => self.confirm(report),
             Verdict::Intact => {
                 tracing::warn!("a page of {path} could not be read ({report}); now all are intact: check the disk");
             }
@@ -108,6 +115,14 @@ impl Damage {
             Verdict::Damaged => {}
         }
         *self.checks() = Checks::NotBefore(Instant::now() + BETWEEN_CHECKS);
+    }
+
+    fn confirm(&self, report: &str) {
+        self.found.get_or_init(|| {
+            let problem = format!("{} is damaged: {report}: restore the newest copy", self.file.path().display());
+            self.outages.failed_for_good(&problem);
+            problem
+        });
     }
 
     fn checks(&self) -> MutexGuard<'_, Checks> {
@@ -142,10 +157,16 @@ fn is_unreadable(found: &str) -> bool {
     code.is_some_and(|code: u32| !DAMAGE.contains(&(code & 0xff)))
 }
 
-fn report<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e dyn DatabaseError> {
-    let report = error.downcast_ref::<sqlx::Error>()?.as_database_error()?;
-    let code: u32 = report.code()?.parse().ok()?;
-    DAMAGE.contains(&(code & 0xff)).then_some(report)
+struct Report<'e> {
+    error: &'e dyn DatabaseError,
+    /// Extended, if SQLite says more.
+    code: u32,
+}
+
+fn report<'e>(error: &'e (dyn Error + 'static)) -> Option<Report<'e>> {
+    let error = error.downcast_ref::<sqlx::Error>()?.as_database_error()?;
+    let code: u32 = error.code()?.parse().ok()?;
+    DAMAGE.contains(&(code & 0xff)).then_some(Report { error, code })
 }
 
 #[cfg(test)]

@@ -59,8 +59,7 @@ impl Run {
     /// After a job met a damaged page, SQLite commits nothing of its transaction, not even what
     /// other jobs wrote.
     fn most_at_once(&self) -> usize {
-        let damage = &self.shared.damage;
-        if damage.is_being_checked() || damage.found().is_some() { 1 } else { BATCH }
+        if self.shared.damage.is_suspected() { 1 } else { BATCH }
     }
 
     async fn commit_all(&mut self, batch: &mut Vec<Job>, done: &mut Vec<Done>) -> Result<(), TransactionError> {

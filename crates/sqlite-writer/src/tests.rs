@@ -285,6 +285,32 @@ async fn damage_that_a_reader_finds_is_told_too() {
     is_told(&writer, "malformed").await;
 }
 
+/// The check of all pages does not compare indices with their tables.
+#[tokio::test]
+async fn damage_of_an_index_is_told_although_all_pages_are_intact() {
+    let folder = TempDir::new().unwrap();
+    let writer = open(&folder).await;
+    let swap = "CREATE TABLE damaged (one INTEGER, other INTEGER);
+        CREATE INDEX by_one ON damaged (one);
+        CREATE INDEX by_other ON damaged (other);
+        INSERT INTO damaged VALUES (1, 2);
+        PRAGMA writable_schema = ON;
+        UPDATE sqlite_master SET rootpage = (SELECT sum(rootpage) FROM sqlite_master WHERE name LIKE 'by_o%')
+            - rootpage WHERE name LIKE 'by_o%';";
+    let options = SqliteConnectOptions::new().filename(folder.path().join("database"));
+    let mut connection = options.clone().connect().await.unwrap();
+    sqlx::raw_sql(swap).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    check_pages(&folder.path().join("database")).await.unwrap();
+
+    let mut reader = options.connect().await.unwrap();
+    let error = sqlx::query("DELETE FROM damaged WHERE rowid = 1").execute(&mut reader).await.unwrap_err();
+    assert_eq!(error.as_database_error().unwrap().code().unwrap(), "779");
+    assert!(writer.damage().found_in(&error));
+    let why = writer.probe().await.unwrap_err().to_string();
+    assert!(why.contains("database is damaged") && why.contains("779"), "{why}");
+}
+
 /// SQLite reports a read that failed once as damage.
 #[tokio::test]
 async fn a_report_of_damage_in_an_intact_file_is_not_kept() {
