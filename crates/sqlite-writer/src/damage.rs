@@ -151,7 +151,7 @@ fn verdict(checked: Result<(), LookError>) -> Verdict {
     }
 }
 
-/// Whether that is a page which could not be read: SQLite says so in place of what is wrong with it.
+/// Whether a page could not be read, which SQLite says in place of what is wrong with it.
 fn is_unreadable(found: &str) -> bool {
     let code = found.split_once("error code=").and_then(|(_, code)| code.split(' ').next()?.parse().ok());
     code.is_some_and(|code: u32| !DAMAGE.contains(&(code & 0xff)))

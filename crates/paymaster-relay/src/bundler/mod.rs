@@ -176,7 +176,7 @@ impl Bundlers {
             metrics.bundler(chain_id, bundler.number, outcome, begun.elapsed());
             attempt
         };
-        // A trial always ends, even if its caller does not wait for it. Each bundler has one at most.
+        // A trial always ends, even if its caller hangs up. Each bundler has one at most.
         let room = match sent {
             Some(sent) if sent.is_trial() => None,
             Some(_) if let Ok(room) = Arc::clone(&self.room).try_acquire_owned() => Some(room),
