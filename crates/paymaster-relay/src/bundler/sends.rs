@@ -136,10 +136,10 @@ impl Sends {
     }
 
     /// Notes that the operation was refused, or not received. That says nothing of the bundler: if
-    /// it was a trial, the next operation is one.
+    /// it was a trial, the operation after the next is one.
     pub(super) fn note_refused(&self, sent: Sent) {
         if let (true, Some(outage)) = (sent.is_trial, &mut self.state().outage) {
-            outage.is_tried = false;
+            (outage.is_tried, outage.has_rested) = (false, false);
         }
     }
 
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trial_that_is_refused_is_left_to_the_next_operation() {
+    fn a_trial_that_is_refused_is_left_to_the_operation_after_the_next() {
         let (sends, now) = (Sends::default(), Instant::now());
         let _ = [(); 3].map(|()| unanswered(&sends, now));
         let tried = now + PASSED_OVER_FOR;
@@ -213,6 +213,8 @@ mod tests {
             let trial = sends.begin(tried);
             assert!(is_passed_over(&sends, tried));
             sends.note_refused(trial);
+            assert!(is_passed_over(&sends, tried));
+            sends.rest();
             assert!(!is_passed_over(&sends, tried));
         }
         // A refusal of another operation does not end the trial that is on its way.
