@@ -1,5 +1,6 @@
 //! The writer's guarantees to its callers.
 
+use std::io::Write as _;
 use std::path::Path;
 
 use sqlx::Connection as _;
@@ -283,6 +284,27 @@ async fn damage_that_a_reader_finds_is_told_too() {
     writer.probe().await.unwrap();
     assert!(writer.damage().found_in(&Problem::Database(damage_of(&file).await)));
     is_told(&writer, "malformed").await;
+}
+
+/// The check fails as the query did, so it is repeated: time passes at once here.
+#[tokio::test(start_paused = true)]
+async fn a_file_that_is_no_database_any_more_is_told_once_a_second_check_says_so() {
+    let log = devkit::Log::start();
+    let folder = TempDir::new().unwrap();
+    let writer = open(&folder).await;
+    let file = folder.path().join("database");
+    // Otherwise its first page would be read from the log.
+    let mut connection = SqliteConnectOptions::new().filename(&file).connect().await.unwrap();
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    std::fs::OpenOptions::new().write(true).open(&file).unwrap().write_all(&[7; 100]).unwrap();
+    let error = damage_of(&file).await;
+    assert_eq!(error.as_database_error().unwrap().code().unwrap(), "26");
+    let begun = tokio::time::Instant::now();
+    assert!(writer.damage().found_in(&error));
+    is_told(&writer, "not a database").await;
+    assert!(begun.elapsed() >= Duration::from_secs(10));
+    assert_eq!(log.lines("is failing for good").len(), 1);
 }
 
 /// The check of all pages does not compare indices with their tables.

@@ -114,8 +114,8 @@ pub enum AuditError {
     },
     /// The rows form a chain that a head which was noted before is no part of.
     #[error(
-        "the audit's {rows} rows follow from each other, but none of them has the hash {noted}: rows were removed from \
-         the end since that head was noted, or this is an older copy of the database"
+        "the audit's {rows} rows follow from each other, but none of them has the hash {noted}: since that head was \
+         noted, rows were removed from the end or rewritten, or this is an older copy of the database"
     )]
     NotedHeadMissing {
         /// The noted head.

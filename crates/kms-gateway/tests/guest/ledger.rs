@@ -38,6 +38,8 @@ pub struct Ledger {
     admin: AdminKey,
     pub relay: RelayKey,
     pub accounts: Vec<Account>,
+    /// The number of accounts that were taken out for a request, and are not yet back.
+    lent: usize,
     /// Passkeys whose account was requested without getting an answer: each account exists
     /// completely or not at all.
     pub unanswered: Vec<SoftPasskey>,
@@ -64,6 +66,7 @@ impl Ledger {
             admin,
             relay,
             accounts: Vec::new(),
+            lent: 0,
             unanswered: Vec::new(),
             signers: BTreeSet::new(),
             paymaster_signer: state["paymasterSigner"].as_str().unwrap().to_owned(),
@@ -172,9 +175,21 @@ impl Ledger {
         }
     }
 
-    /// Acknowledged accounts and commands.
+    /// Takes an account out for a request, which must be followed by [`Self::give_back`].
+    pub fn lend(&mut self) -> Option<Account> {
+        let account = self.accounts.pop()?;
+        self.lent += 1;
+        Some(account)
+    }
+
+    pub fn give_back(&mut self, account: Account) {
+        self.lent -= 1;
+        self.accounts.push(account);
+    }
+
+    /// Acknowledged accounts and commands: never fewer than before.
     pub fn acknowledged(&self) -> usize {
-        self.accounts.len() + usize::try_from(self.counter).unwrap()
+        self.accounts.len() + self.lent + usize::try_from(self.counter).unwrap()
     }
 
     /// Makes every account sign.

@@ -172,7 +172,7 @@ async fn make_account(kms: &Kms, ledger: &Mutex<Ledger>) -> Result<(), NoAnswer>
 async fn sponsor(kms: &Kms, ledger: &Mutex<Ledger>) -> Result<(), NoAnswer> {
     static NONCE: AtomicU64 = AtomicU64::new(1 << 32);
     let mut held = ledger.lock().await;
-    let Some(Account { passkey, created }) = held.accounts.pop() else {
+    let Some(Account { passkey, created }) = held.lend() else {
         drop(held);
         tokio::time::sleep(Duration::from_millis(50)).await;
         return Ok(());
@@ -180,7 +180,7 @@ async fn sponsor(kms: &Kms, ledger: &Mutex<Ledger>) -> Result<(), NoAnswer> {
     let request = request(passkey, &created, &held.relay, NONCE.fetch_add(1, Ordering::SeqCst));
     drop(held);
     let sponsored = kms.send(request.over_http(kms)).await;
-    ledger.lock().await.accounts.push(Account { passkey: request.passkey, created });
+    ledger.lock().await.give_back(Account { passkey: request.passkey, created });
     let sponsored = sponsored?;
     assert!(sponsored["paymasterAndData"].is_string(), "{sponsored}");
     Ok(())

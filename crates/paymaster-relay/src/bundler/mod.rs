@@ -341,3 +341,46 @@ fn described(endpoint: &Endpoint, error: &TransportError) -> String {
 fn too_large(place: &Place, limit: usize) -> String {
     format!("the answer of {} is over the limit of {limit} bytes", place.endpoint())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::settings::BundlerKeys;
+
+    /// A bundler that accepts connections and answers nothing, and that was passed over long enough.
+    fn due(url: &str) -> Bundler {
+        let chain: ChainSettings =
+            serde_json::from_value(json!({ "chain_id": 1, "rpc_url": "http://127.0.0.1:1" })).unwrap();
+        let keys = BundlerKeys { urls: "bundler.urls", timeout_seconds: "bundler.timeout_seconds" };
+        let patience = Duration::from_millis(300);
+        let server = JsonRpc::connecting_within(url.parse().unwrap(), patience).answering_at_most(MAX_ANSWER);
+        let endpoint = Endpoint::new(server, Place::bundler(&chain, &keys, None), patience, probe);
+        let (sends, an_hour_ago) = (Sends::default(), Instant::now() - Duration::from_secs(3600));
+        for _ in 0..3 {
+            sends.note_unanswered(sends.begin(an_hour_ago), an_hour_ago);
+        }
+        sends.rest();
+        Bundler { endpoint, number: 1, sends }
+    }
+
+    #[tokio::test]
+    async fn a_trial_whose_caller_hangs_up_ends_however_many_others_are_followed_up() {
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let bundler = Arc::new(due(&format!("http://{}", silent.local_addr().unwrap())));
+        let bundlers = Bundlers {
+            chain_id: 1,
+            entry_points: Vec::new(),
+            listed: vec![Arc::clone(&bundler)],
+            room: Arc::new(Semaphore::new(0)),
+            metrics: Arc::new(Metrics::new(&prometheus::Registry::new()).unwrap()),
+        };
+        assert_eq!(bundler.sends.unanswered(), Some(3));
+        let operation = BundlerCall { is_operation: true, ..BundlerCall::gas_price() };
+        timeout(Duration::from_millis(20), bundlers.pass_on(operation)).await.unwrap_err();
+        devkit::eventually(async || (bundler.sends.unanswered() == Some(4)).then_some(())).await;
+    }
+}
