@@ -351,7 +351,7 @@ mod tests {
     use super::*;
     use crate::settings::BundlerKeys;
 
-    /// A bundler that accepts connections and answers nothing, and that was passed over long enough.
+    /// A bundler that accepts connections but never answers, passed over for long enough.
     fn due(url: &str) -> Bundler {
         let chain: ChainSettings =
             serde_json::from_value(json!({ "chain_id": 1, "rpc_url": "http://127.0.0.1:1" })).unwrap();
