@@ -6,6 +6,7 @@ import { RelayError } from "@super-relay/client";
 import { encodeFunctionData, parseAbi, parseEther } from "viem";
 import { newAccount } from "../support/accounts.js";
 import { transact } from "../support/anvil.js";
+import { freeze, thaw } from "../support/freeze.js";
 import { call, mined } from "../support/mined.js";
 import { refused } from "../support/refused.js";
 import { SoftwareAuthenticator } from "../support/software-authenticator.js";
@@ -54,16 +55,16 @@ test("an outage of the chain is repeated until it is over, or given up as retrya
   });
   const [once, often] = [await draft(account), await draft(patient.account)];
   const pid = anvilOf(Number(process.env["DEMO_PID"]));
-  process.kill(pid, "SIGSTOP");
   try {
+    await freeze(pid);
     const error = await refused(paymaster.getPaymasterStubData(once), RelayError, "chain_unavailable");
     assert.equal(error.code, -32603);
     assert.equal(error.retryable, true);
     const asking = patient.paymaster.getPaymasterStubData(often);
-    setTimeout(() => process.kill(pid, "SIGCONT"), 300);
+    setTimeout(() => thaw(pid), 300);
     assert.ok(await asking);
   } finally {
-    process.kill(pid, "SIGCONT");
+    thaw(pid);
   }
 });
 
