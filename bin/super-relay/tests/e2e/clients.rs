@@ -140,10 +140,12 @@ async fn viem_ethers_and_web3_py_carry_keys_and_show_refusals() {
 /// What permissionless's SimpleAccounts of v0.7 are made by.
 const SIMPLE_ACCOUNT_FACTORY: &str = "0x91E60e0613810449d098b0b5Ec8b51A0FE8c8985";
 
+/// The only call that a policy with `targets` allows here.
+const TARGET: &str = "0x00000000000000000000000000000000000000aa";
+const SELECTOR: &str = "0xa9059cbb";
+
 #[tokio::test]
 async fn the_calls_of_every_account_are_held_against_targets() {
-    const TARGET: &str = "0x00000000000000000000000000000000000000aa";
-    const SELECTOR: &str = "0xa9059cbb";
     let targets = |configuration: &mut Value| {
         let policy = &mut configuration["relay"]["policies"][0];
         policy["targets"] = json!([{ "address": TARGET, "selectors": [SELECTOR] }]);
@@ -152,6 +154,28 @@ async fn the_calls_of_every_account_are_held_against_targets() {
     let world = Setup::of(EntryPointVersion::V07).without_passkey().configure(targets).start().await;
 
     Suite::new("calls.test.mjs").with("TARGET", TARGET).with("SELECTOR", SELECTOR).passes(&world).await;
+}
+
+/// What makes Safes 1.4.1. No policy that relies on `targets` should list it, because a Safe can be
+/// configured in its creation; here nobody else makes one.
+const SAFE_PROXY_FACTORY: &str = "0x4e1DCf7AD4e460CfD30791CCC4F9c8a4f820ec67";
+
+#[tokio::test]
+async fn a_safe_is_made_and_batches_under_a_policy_with_targets() {
+    let targets = |configuration: &mut Value| {
+        let policy = &mut configuration["relay"]["policies"][0];
+        policy["targets"] = json!([{ "address": TARGET, "selectors": [SELECTOR] }]);
+        policy["factories"] = json!([SAFE_PROXY_FACTORY]);
+    };
+    let world = Setup::of(EntryPointVersion::V07).without_passkey().configure(targets).start().await;
+    let bundler = bundler(&world).await;
+
+    Suite::new("safe.test.mjs")
+        .with("BUNDLER", bundler.url())
+        .with("TARGET", TARGET)
+        .with("SELECTOR", SELECTOR)
+        .passes(&world)
+        .await;
 }
 
 async fn bundler(world: &World) -> Bystander {
