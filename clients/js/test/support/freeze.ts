@@ -1,7 +1,9 @@
 // Stops a process for a while.
 import { readdirSync, readFileSync } from "node:fs";
 
-/** Stops a process, and waits until each of its threads has stopped: until then it may still answer. */
+/**
+ * Stops a process, and waits until each of its threads has stopped: until then it may still answer.
+ */
 export async function freeze(pid: number): Promise<void> {
   process.kill(pid, "SIGSTOP");
   while (!readdirSync(`/proc/${pid}/task`).every((thread) => isStopped(pid, thread))) {
