@@ -19,7 +19,8 @@ fn every_path_that_architecture_and_request_cycle_name_exists() {
 
 #[test]
 fn every_link_of_every_page_leads_to_a_file_and_its_heading() {
-    let pages = project::paths().into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let is_page = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md" || extension == "txt");
+    let pages = project::paths().into_iter().filter(is_page);
     let mut dead = Vec::new();
     for page in pages {
         let text = project::read(page.to_str().unwrap());

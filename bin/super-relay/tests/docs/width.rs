@@ -13,7 +13,7 @@ fn comments_and_docs_wrap_at_100_columns() {
         let lines_of = match path.extension().and_then(|extension| extension.to_str()) {
             // Generated from the docstrings of the settings.
             _ if path.ends_with("config/reference.md") => continue,
-            Some("md") => prose,
+            Some("md" | "txt") => prose,
             Some("rs" | "sol" | "mjs" | "ts") => comments,
             _ => continue,
         };
