@@ -9,7 +9,7 @@ use proto::{Address, Hash, TeeId};
 
 use crate::config::{Config, Log, LogFormat, Sources, reference};
 use crate::error::Error;
-use crate::{admin, api_key, telemetry, wire};
+use crate::{admin, api_key, send, telemetry, wire};
 
 /// Paymaster relay for ERC-4337: a passkey approves, the relay approves, a TEE signs.
 #[derive(Parser)]
@@ -53,6 +53,13 @@ enum Command {
     /// Connects to the node's admin socket (`relay.admin_socket`), a file that only the node's user
     /// can open. Changes apply at once.
     ApiKey(ApiKeyArgs),
+    /// Have an operation sponsored, send it, and wait for its receipt.
+    ///
+    /// Approved by a passkey, whose assertion is in the file, or signed here by the key of the
+    /// account's owner. Prints JSON: the operation and its receipt. Exit codes: 0 if it was mined
+    /// and its call succeeded, 1 if nothing was sent, 3 if it is not known whether it was mined, 4
+    /// if its call reverted.
+    Send(send::SendArgs),
     /// Check the configuration, or describe its keys.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -175,6 +182,11 @@ impl Cli {
             Command::VerifyAudit(args) => print(&wire::verify_audit(&args.config.load()?, args.head).await?),
             Command::Admin(args) => print(&admin::run(args).await?),
             Command::ApiKey(ApiKeyArgs { config, command }) => print(&api_key::run(command, &config.load()?).await?),
+            Command::Send(args) => {
+                let send::Outcome { text, verdict } = send::run(args).await?;
+                print(&text)?;
+                Ok(verdict?)
+            }
             Command::Config(ConfigCommand::Check(CheckArgs { config, offline })) => {
                 let config = config.load()?;
                 let summary = config.summary()?;

@@ -5,7 +5,6 @@ use std::fmt::{self, Display};
 use std::time::Duration;
 
 use kms_api::{ErrorBody, Refusal, Route};
-use proto::json::is_obeyed;
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder};
 use serde::Serialize;
@@ -13,12 +12,11 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::error::Error;
+use crate::printable::printable;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Maximum length of an answer in bytes.
 const MAX_ANSWER: usize = 1 << 20;
-/// Maximum number of characters shown of a line from elsewhere.
-const MAX_SHOWN: usize = 4000;
 
 /// The HTTP API of the KMS.
 #[derive(Clone)]
@@ -96,17 +94,6 @@ async fn ask<A: DeserializeOwned>(path: &'static str, request: RequestBuilder) -
         return Err(failed(format!("{path}: HTTP status {status}")));
     }
     serde_json::from_slice(&body).map_err(|problem| failed(format!("{path}: the answer cannot be read: {problem}")))
-}
-
-/// A line from elsewhere, of a bounded length and without control characters that a terminal would
-/// interpret.
-pub fn printable(line: &str) -> String {
-    let mut shown: String =
-        line.chars().take(MAX_SHOWN).map(|c| if is_obeyed(c) { char::REPLACEMENT_CHARACTER } else { c }).collect();
-    if line.chars().nth(MAX_SHOWN).is_some() {
-        shown.push_str(&format!("… ({} bytes)", line.len()));
-    }
-    shown
 }
 
 /// The error with its causes: refused, not trusted, or not HTTP.

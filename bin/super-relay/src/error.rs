@@ -1,6 +1,9 @@
 //! Errors that end the program, reported once to the person who started it.
 
+use std::process::ExitCode;
+
 use crate::config::ConfigError;
+use crate::send::SendError;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -23,4 +26,17 @@ pub enum Error {
     /// An admin command could not be made.
     #[error("admin: {0}")]
     Admin(String),
+    /// An operation was not sent, or is not known to be mined.
+    #[error("send: {0}")]
+    Send(#[from] SendError),
+}
+
+impl Error {
+    /// The exit code of the process.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Send(error) => error.exit_code().into(),
+            _ => ExitCode::FAILURE,
+        }
+    }
 }

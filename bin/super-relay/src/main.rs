@@ -7,7 +7,11 @@ mod client;
 mod config;
 mod error;
 mod in_process_kms;
+mod json_rpc;
+mod local_key;
 mod ops;
+mod printable;
+mod send;
 mod shutdown;
 mod telemetry;
 mod wire;
@@ -28,7 +32,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             telemetry::report(&error);
-            ExitCode::FAILURE
+            error.exit_code()
         }
     };
     telemetry::finish();

@@ -10,8 +10,9 @@ use kms_api::status::GetVersion;
 use proto::TeeId;
 use proto::json::hex_bytes;
 
-use crate::client::{Kms, NoAnswer, printable};
+use crate::client::{Kms, NoAnswer};
 use crate::error::Error;
+use crate::printable::printable;
 
 const PAUSE: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(60);

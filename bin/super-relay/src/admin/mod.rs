@@ -13,8 +13,9 @@ use proto::{Address, Hash, ParseError, Permissions, TeeId};
 use serde_json::json;
 use url::Url;
 
-use crate::client::{Kms, NoAnswer, printable};
+use crate::client::{Kms, NoAnswer};
 use crate::error::Error;
+use crate::printable::printable_json;
 
 pub use signer::key_of;
 
@@ -132,8 +133,7 @@ pub async fn run(args: AdminArgs) -> Result<String, Error> {
         }
         Err(problem) => outcome["problem"] = problem.to_string().into(),
     }
-    let lines: Vec<String> = format!("{outcome:#}").lines().map(printable).collect();
-    Ok(lines.join("\n"))
+    Ok(printable_json(&outcome))
 }
 
 /// The TEE to command. Its ID is never the gateway's report alone, unless the admin allows that.

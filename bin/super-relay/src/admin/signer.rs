@@ -1,8 +1,6 @@
 //! Signs the admin's commands: with a key in a file, or through a wallet elsewhere.
 
-use std::fs::File;
-use std::io::{BufRead as _, Read as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::io::BufRead as _;
 use std::path::Path;
 
 use kms_api::Routed;
@@ -13,6 +11,7 @@ use secrecy::{SecretSlice, SecretString};
 use serde_json::Value;
 
 use crate::error::Error;
+use crate::local_key::read_private;
 
 /// Signs for the admin.
 pub enum Signer {
@@ -76,14 +75,8 @@ fn read_signature() -> Result<Signature, Error> {
 
 /// Reads a key that no other user may read: 32 bytes in hex.
 pub fn read_key(path: &Path) -> Result<AdminKey, Error> {
-    let problem = |problem: &dyn std::fmt::Display| failed(format!("{}: {problem}", path.display()));
-    let mut file = File::open(path).map_err(|error| problem(&error))?;
-    if file.metadata().map_err(|error| problem(&error))?.permissions().mode() & 0o077 != 0 {
-        return Err(problem(&"other users may read this key: chmod 600"));
-    }
-    let mut text = String::new();
-    file.read_to_string(&mut text).map_err(|error| problem(&error))?;
-    key_of(&SecretString::from(text)).map_err(|error| problem(&error))
+    let text = read_private(path).map_err(failed)?;
+    key_of(&text).map_err(|problem| failed(format!("{}: {problem}", path.display())))
 }
 
 /// A key from its 32 bytes in hex.

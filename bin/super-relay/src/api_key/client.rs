@@ -9,8 +9,8 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde::de::DeserializeOwned;
 
 use super::api::{KEYS, KeyState, Made, Refusal, Revoked, revocation};
-use crate::client::printable;
 use crate::error::Error;
+use crate::printable::printable;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use paymaster_relay::clients::KeyKind;
 
 use super::api::KeyState;
-use crate::client::printable;
+use crate::printable::printable;
 
 const HEAD: [&str; 9] = ["ID", "KIND", "LABEL", "SCOPES", "POLICIES", "ORIGINS", "RATE", "TODAY", "STATE"];
 const SECONDS_A_DAY: u64 = 24 * 60 * 60;

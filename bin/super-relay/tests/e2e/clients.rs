@@ -49,7 +49,7 @@ async fn viems_paymaster_client_sponsors_a_local_key(version: EntryPointVersion)
 on_versions! { one_url_is_enough_for_viem_and_permissionless: v06 V06, v07 V07, v08 V08 }
 
 async fn one_url_is_enough_for_viem_and_permissionless(version: EntryPointVersion) {
-    let (world, bundler) = world_with_bundler(Setup::of(version).without_passkey()).await;
+    let (world, bundler) = Setup::of(version).without_passkey().start_with_bundler().await;
 
     Suite::new("one-url.test.mjs").with("BUNDLER", bundler.url()).passes(&world).await;
 }
@@ -57,7 +57,7 @@ async fn one_url_is_enough_for_viem_and_permissionless(version: EntryPointVersio
 on_versions! { permissionlesss_client_for_pimlico_works: v06 V06, v07 V07, v08 V08 }
 
 async fn permissionlesss_client_for_pimlico_works(version: EntryPointVersion) {
-    let (world, _bundler) = world_with_bundler(Setup::of(version).without_passkey()).await;
+    let (world, _bundler) = Setup::of(version).without_passkey().start_with_bundler().await;
 
     Suite::new("pimlico.test.mjs").passes(&world).await;
 }
@@ -68,7 +68,7 @@ async fn one_url_with_a_publishable_key_in_it_is_enough_too() {
         configuration["relay"]["rpc"] = json!({ "require_api_key": true, "allowed_origins": [] });
     };
     let (world, bundler) =
-        world_with_bundler(Setup::of(EntryPointVersion::V07).without_passkey().configure(require)).await;
+        Setup::of(EntryPointVersion::V07).without_passkey().configure(require).start_with_bundler().await;
     let url = with_publishable_key(&world, &["--scope", "sponsor", "--scope", "bundler"]).await;
 
     Suite::new("one-url.test.mjs").with("BUNDLER", bundler.url()).with("RPC", &url).passes(&world).await;
@@ -97,14 +97,6 @@ async fn a_page_with_a_publishable_key_in_the_url_does_the_same() {
         .with("RPC", &url)
         .passes(&world)
         .await;
-}
-
-/// A world whose relay passes calls on to a bundler.
-async fn world_with_bundler(setup: Setup) -> (World, Bystander) {
-    let mut ground = setup.prepare().await;
-    let bundler = Bystander::start("bundler/start.mjs", &[ground.anvil.url().as_str()]).await;
-    ground.configuration["relay"]["bundler"] = json!({ "urls": [bundler.url()], "timeout_seconds": 30 });
-    (ground.start().await, bundler)
 }
 
 /// The relay's URL with a new publishable key in it.

@@ -34,6 +34,7 @@ mod refusals;
 mod remote_kms;
 mod retries;
 mod rotation;
+mod send;
 mod sponsorship;
 mod status;
 mod stopping;

@@ -23,7 +23,7 @@ pub use configuration::{ORIGIN, PASSPHRASE, write as write_configuration};
 pub use devkit::{PATIENCE, eventually};
 pub use key::Key;
 pub use operation::{bytes, flip, hex, increment, refused_on_chain};
-pub use process::{Process, Reading, run, run_answering, run_bound_by_modes, run_in};
+pub use process::{Process, Reading, run, run_answering, run_bound_by_modes, run_given, run_in};
 pub use signals::{Signal, freeze, limit_open_files, signal_process, thaw};
 pub use world::{Ground, OtherChain, Setup, World, admit_key_of_tee, problem, project, ready};
 

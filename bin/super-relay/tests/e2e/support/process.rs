@@ -129,6 +129,15 @@ pub async fn run_in(environment: &[(&str, &str)], arguments: &[&str]) -> Output 
     timeout(PATIENCE, running).await.expect("it does not end").unwrap()
 }
 
+/// The same with that text on standard input.
+pub async fn run_given(arguments: &[&str], input: &str) -> Output {
+    let mut command = super_relay(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).await.unwrap();
+    timeout(PATIENCE, child.wait_with_output()).await.expect("it does not end").unwrap()
+}
+
 /// The same, subject to file modes even if the tests run as root.
 pub async fn run_bound_by_modes(arguments: &[&str]) -> Output {
     if !rustix::process::geteuid().is_root() {

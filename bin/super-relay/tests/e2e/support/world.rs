@@ -8,12 +8,12 @@ use devkit::{
     Anvil, AnvilOptions, Deployment, EntryPoint, EntryPointVersion, Paymaster, TeeSigner, Tools, U256, eventually,
 };
 use rand_core::OsRng;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::apart::KmsApart;
-use super::configuration::{self, PASSPHRASE};
-use super::{ETHER, Kms, Process, Rpc, now};
+use super::configuration::{self, PASSPHRASE, TIMEOUT};
+use super::{Bystander, ETHER, Kms, Process, Rpc, now};
 
 const UNSTAKE_DELAY_SECONDS: u32 = 86_400;
 
@@ -99,6 +99,14 @@ impl Setup {
 
     pub async fn start(self) -> World {
         self.prepare().await.start().await
+    }
+
+    /// The same with a relay that passes calls on to a bundler.
+    pub async fn start_with_bundler(self) -> (World, Bystander) {
+        let mut ground = self.prepare().await;
+        let bundler = Bystander::start("bundler/start.mjs", &[ground.anvil.url().as_str()]).await;
+        ground.configuration["relay"]["bundler"] = json!({ "urls": [bundler.url()], "timeout_seconds": TIMEOUT });
+        (ground.start().await, bundler)
     }
 }
 
