@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::abi::{AnyEntryPoint, EntryPointV07};
 use crate::user_operation::Packed;
-use crate::{Anvil, DevkitError, EntryPointVersion, SimpleAccountFactory, Tools, artifact, chain};
+use crate::{Anvil, DevkitError, EntryPointVersion, SimpleAccountFactory, Tools, artifact, chain, predeployed};
 
 /// The published address for salt 0.
 const FACTORY_V06: Address = address!("9406Cc6185a346906296840746125a0E44976454");
@@ -40,10 +40,13 @@ pub struct EntryPoint {
 /// Simple7702Account. Repeating it changes nothing.
 ///
 /// # Errors
-/// [`DevkitError::WrongAddress`] if a contract would not get its published address (v0.6 to v0.8).
+/// [`DevkitError::WrongAddress`] if a contract would not get its published address.
 pub async fn deploy(anvil: &Anvil, tools: &Tools, version: EntryPointVersion) -> Result<Deployment, DevkitError> {
     let deployer = Deployer { anvil, tools, version };
-    let address = deployer.create("EntryPoint", version.salt(), None, version.canonical_address()).await?;
+    let address = match version.salt() {
+        Some(salt) => deployer.create("EntryPoint", salt, None, Some(version.canonical_address())).await?,
+        None => predeployed::entry_point_v09(anvil, tools).await?,
+    };
 
     let published = match version {
         EntryPointVersion::V06 => Some(FACTORY_V06),

@@ -20,6 +20,7 @@ pub mod passkey;
 mod paths;
 mod patience;
 mod paymaster;
+mod predeployed;
 mod redacted;
 mod redis_server;
 mod simple_account;

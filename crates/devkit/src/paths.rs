@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use alloy_primitives::Address;
+
 use crate::{DevkitError, EntryPointVersion};
 
 /// The anvil binary and the compiled contracts of one checkout, checked to exist.
@@ -28,6 +30,7 @@ impl Tools {
             }
             present(&tools.paymaster(version))?;
         }
+        present(&tools.predeployed(EntryPointVersion::V09.canonical_address()))?;
         Ok(tools)
     }
 
@@ -40,6 +43,11 @@ impl Tools {
     /// A compiled contract of the account-abstraction package of that version.
     pub(crate) fn account_abstraction(&self, version: EntryPointVersion, contract: &str) -> PathBuf {
         self.contracts.join("node_modules").join(version.package()).join(format!("artifacts/{contract}.json"))
+    }
+
+    /// The runtime code of the contract at that address on mainnet, from hardhat-predeploy.
+    pub(crate) fn predeployed(&self, contract: Address) -> PathBuf {
+        self.contracts.join(format!("node_modules/hardhat-predeploy/bin/{contract}.bytecode"))
     }
 
     /// The compiled paymaster that serves that version.

@@ -16,7 +16,7 @@ pub enum EntryPointVersion {
     V07,
     /// v0.8: EIP-712 hashes and EIP-7702 accounts.
     V08,
-    /// v0.9 (release candidate): the paymaster's signature may stay outside the hash.
+    /// v0.9: the paymaster's signature may stay outside the hash.
     V09,
 }
 
@@ -24,28 +24,30 @@ impl EntryPointVersion {
     /// Every version, oldest first.
     pub const ALL: [Self; 4] = [Self::V06, Self::V07, Self::V08, Self::V09];
 
-    /// The version's address on public chains; none for v0.9, whose published bytecode is a
-    /// candidate.
+    /// The version's address on public chains, and on the devkit's.
     #[must_use]
-    pub fn canonical_address(self) -> Option<Address> {
+    pub const fn canonical_address(self) -> Address {
         match self {
-            Self::V06 => Some(address!("5FF137D4b0FDCD49DcA30c7CF57E578a026d2789")),
-            Self::V07 => Some(address!("0000000071727De22E5E9d8BAf0edAc6f37da032")),
-            Self::V08 => Some(address!("4337084D9E255Ff0702461CF8895CE9E3b5Ff108")),
+            Self::V06 => address!("5FF137D4b0FDCD49DcA30c7CF57E578a026d2789"),
+            Self::V07 => address!("0000000071727De22E5E9d8BAf0edAc6f37da032"),
+            Self::V08 => address!("4337084D9E255Ff0702461CF8895CE9E3b5Ff108"),
+            Self::V09 => address!("433709009B8330FDa32311DF1C2AFA402eD8D009"),
+        }
+    }
+
+    /// The CREATE2 salt for [`Self::canonical_address`]; none for v0.9, whose creation code is not
+    /// on npm.
+    pub(crate) fn salt(self) -> Option<B256> {
+        match self {
+            Self::V06 => Some(B256::ZERO),
+            Self::V07 => Some(b256!("90d8084deab30c2a37c45e8d47f49f2f7965183cb6990a98943ef94940681de3")),
+            Self::V08 => Some(b256!("0a59dbff790c23c976a548690c27297883cc66b4c67024f9117b0238995e35e9")),
             Self::V09 => None,
         }
     }
 
-    /// The CREATE2 salt for [`Self::canonical_address`].
-    pub(crate) fn salt(self) -> B256 {
-        match self {
-            Self::V06 | Self::V09 => B256::ZERO,
-            Self::V07 => b256!("90d8084deab30c2a37c45e8d47f49f2f7965183cb6990a98943ef94940681de3"),
-            Self::V08 => b256!("0a59dbff790c23c976a548690c27297883cc66b4c67024f9117b0238995e35e9"),
-        }
-    }
-
-    /// The account-abstraction package, as named in contracts/package.json.
+    /// The account-abstraction package, as named in contracts/package.json. That of v0.9 is a
+    /// release candidate, used for its accounts.
     pub(crate) fn package(self) -> &'static str {
         match self {
             Self::V06 => "aa-v06",
