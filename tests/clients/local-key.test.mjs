@@ -110,20 +110,11 @@ test("an account of the TEE can't be named without its passkey", async () => {
   });
 });
 
-test("permissionless's EIP-7702 account is refused for its missing factory", { skip: entryPoint.version !== "0.8" }, async () => {
-  const account = await to7702SimpleSmartAccount({ client: chain, owner: owner() });
+for (const toAccount of [toSimple7702SmartAccount, to7702SimpleSmartAccount]) {
+  test(`viem's paymaster client sponsors a ${toAccount.name}`, { skip: entryPoint.version !== "0.8" }, async () => {
+    const account = await toAccount({ client: chain, owner: owner() });
+    const { account: signer, address: contractAddress } = account.authorization;
 
-  const sending = bundlerOf(account).sendUserOperation({ calls: [call] });
-
-  await assert.rejects(sending, (error) => {
-    assert.match(String(error), /0x7702/);
-    return true;
+    await sendsTwice(account, { authorization: await signAuthorization(chain, { account: signer, contractAddress }) });
   });
-});
-
-test("viem's paymaster client sponsors an EIP-7702 account", { skip: entryPoint.version !== "0.8" }, async () => {
-  const account = await toSimple7702SmartAccount({ client: chain, owner: owner() });
-  const { account: signer, address: contractAddress } = account.authorization;
-
-  await sendsTwice(account, { authorization: await signAuthorization(chain, { account: signer, contractAddress }) });
-});
+}

@@ -65,7 +65,7 @@ impl EntryPointVersion {
         }
     }
 
-    /// Whether the EntryPoint supports EIP-7702 senders.
+    /// Whether the EntryPoint knows the factory `0x7702`.
     #[must_use]
     pub fn knows_eip7702(self) -> bool {
         matches!(self, Self::V08 | Self::V09)

@@ -20,7 +20,7 @@ use crate::limits;
 use crate::number::{Quantity, Uint256};
 use crate::parse_error::ParseError;
 use crate::primitives::Address;
-use crate::user_operation::{Init, Paymaster, UserOperation};
+use crate::user_operation::{Init, InvalidOperation, Paymaster, UserOperation};
 
 pub use excerpt::{Excerpt, LongExcerpt, is_obeyed};
 pub use shape::check_shape;
@@ -61,6 +61,9 @@ pub struct SignedUserOperation {
     pub op: UserOperation,
     /// The account's signature, or a client's placeholder for it.
     pub signature: BoundedBytes<{ limits::MAX_PAYMASTER_DATA }>,
+    /// The contract that an `eip7702Auth` without the factory `0x7702` delegates to. No hash covers
+    /// it.
+    pub delegate_beside: Option<Address>,
 }
 
 /// Parses the JSON of an operation for an EntryPoint of `version` on chain `chain_id`. Unknown
@@ -72,10 +75,19 @@ pub fn parse_user_operation(
     gas: GasFields,
 ) -> Result<SignedUserOperation, InvalidField> {
     let mut fields = Fields::of("userOperation", json)?;
+    let delegate = fields.take("eip7702Auth").map(|auth| delegate(auth, chain_id)).transpose()?;
     let (init, paymaster) = if version == EntryPointVersion::V06 {
         (init_v06(&mut fields)?, paymaster_v06(&mut fields)?)
     } else {
-        (init_v07(&mut fields, chain_id)?, paymaster_v07(&mut fields)?)
+        (init_v07(&mut fields, version, delegate)?, paymaster_v07(&mut fields)?)
+    };
+    let delegate_beside = match &init {
+        Init::Deployed => delegate,
+        Init::Eip7702 { .. } => None,
+        Init::Factory { .. } if delegate.is_none() => None,
+        Init::Factory { .. } => {
+            return Err(invalid("eip7702Auth", "a factory makes the account: expected one of both"));
+        }
     };
     let op = UserOperation {
         sender: fields.required("sender", str::parse)?,
@@ -92,7 +104,7 @@ pub fn parse_user_operation(
     let signature = fields.optional("signature", str::parse)?.unwrap_or_default();
     fields.finish("no such field in this EntryPoint's operations")?;
     op.check(version).map_err(|problem| invalid("userOperation", problem))?;
-    Ok(SignedUserOperation { op, signature })
+    Ok(SignedUserOperation { op, signature, delegate_beside })
 }
 
 /// The JSON form of an operation, as [`parse_user_operation`] reads it, without a signature.
@@ -296,20 +308,24 @@ fn paymaster_v06(fields: &mut Fields<'_>) -> Result<Option<Paymaster>, InvalidFi
     }
 }
 
-fn init_v07(fields: &mut Fields<'_>, chain_id: u64) -> Result<Init, InvalidField> {
-    let delegate = fields.take("eip7702Auth").map(|auth| delegate(auth, chain_id)).transpose()?;
+fn init_v07(
+    fields: &mut Fields<'_>,
+    version: EntryPointVersion,
+    delegate: Option<Address>,
+) -> Result<Init, InvalidField> {
     let data = fields.optional("factoryData", str::parse::<FactoryData>)?.unwrap_or_default();
     let factory = fields.optional("factory", str::parse::<String>)?;
-    match (factory.as_deref(), delegate) {
-        (None, None) if data.is_empty() => Ok(Init::Deployed),
-        (None, None) => Err(invalid("factoryData", "needs a factory")),
-        (None, Some(_)) => Err(invalid("eip7702Auth", "needs factory 0x7702, or the hash would not bind the delegate")),
-        (Some(text), delegate) if is_eip7702_factory(text) => {
+    match factory.as_deref() {
+        None if data.is_empty() => Ok(Init::Deployed),
+        None => Err(invalid("factoryData", "needs a factory")),
+        Some(text) if is_eip7702_factory(text) && !version.supports_eip7702() => {
+            Err(invalid("factory", InvalidOperation::Eip7702NotSupported))
+        }
+        Some(text) if is_eip7702_factory(text) => {
             let delegate = delegate.ok_or_else(|| invalid("eip7702Auth", "missing: factory 0x7702 needs it"))?;
             Ok(Init::Eip7702 { delegate, data })
         }
-        (Some(_), Some(_)) => Err(invalid("eip7702Auth", "needs factory 0x7702")),
-        (Some(text), None) => {
+        Some(text) => {
             let factory = text.parse().map_err(|problem| invalid("factory", problem))?;
             Ok(Init::Factory { factory, data })
         }

@@ -102,7 +102,9 @@ impl fmt::Display for InvalidOperation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::GasOverflow => "a gas or fee field is 2^120 or more",
-            Self::Eip7702NotSupported => "this EntryPoint version has no EIP-7702 operations",
+            Self::Eip7702NotSupported => {
+                "this EntryPoint version has no factory 0x7702: leave it out, and send eip7702Auth alone"
+            }
             Self::PaymasterGasNotSupported => "EntryPoint v0.6 has no paymaster gas limits",
             Self::PaymasterSignatureNotSupported => "paymasterSignature needs EntryPoint v0.9",
             Self::AmbiguousPaymasterData => "paymasterData ends with the v0.9 signature magic",

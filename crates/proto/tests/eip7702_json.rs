@@ -33,7 +33,24 @@ fn operation() -> Value {
 fn init(change: impl FnOnce(&mut Value)) -> Result<Init, InvalidField> {
     let mut operation = operation();
     change(&mut operation["eip7702Auth"]);
-    parse_user_operation(&operation, EntryPointVersion::V08, CHAIN, GasFields::Required).map(|parsed| parsed.op.init)
+    parse(&operation, EntryPointVersion::V08).map(|(init, _)| init)
+}
+
+/// What the hash covers, and the delegate that it doesn't cover.
+fn parse(operation: &Value, version: EntryPointVersion) -> Result<(Init, Option<Address>), InvalidField> {
+    let parsed = parse_user_operation(operation, version, CHAIN, GasFields::Required)?;
+    Ok((parsed.op.init, parsed.delegate_beside))
+}
+
+/// The operation in the form of that version.
+fn of(version: EntryPointVersion, factory: Option<&str>) -> Value {
+    let mut operation = operation();
+    operation["factory"] = json!(factory);
+    if version == EntryPointVersion::V06 {
+        operation["factoryData"] = Value::Null;
+        operation["initCode"] = json!("0x");
+    }
+    operation
 }
 
 fn delegated() -> Init {
@@ -83,5 +100,54 @@ fn a_malformed_field_is_refused_by_name() {
     for whole in [json!("0x"), json!([]), json!(7)] {
         let refusal = init(|auth| *auth = whole.clone()).unwrap_err();
         assert_eq!((refusal.field.as_str(), refusal.problem.as_str()), ("eip7702Auth", "expected an object"));
+    }
+}
+
+#[test]
+fn the_delegate_is_in_the_hash_only_with_the_factory_that_stands_for_it() {
+    let delegate = Address([0xe6; 20]);
+    for version in EntryPointVersion::ALL {
+        assert_eq!(parse(&of(version, None), version), Ok((Init::Deployed, Some(delegate))), "{version}");
+        if version.supports_eip7702() {
+            assert_eq!(parse(&of(version, Some("0x7702")), version), Ok((delegated(), None)), "{version}");
+        }
+        let mut deployed = of(version, None);
+        deployed["eip7702Auth"] = Value::Null;
+        assert_eq!(parse(&deployed, version), Ok((Init::Deployed, None)), "{version}");
+    }
+}
+
+#[test]
+fn a_malformed_authorisation_is_refused_without_the_factory_too() {
+    for version in EntryPointVersion::ALL {
+        let mut operation = of(version, None);
+        operation["eip7702Auth"]["chainId"] = json!("0x1");
+        assert_eq!(parse(&operation, version).unwrap_err().field, "eip7702Auth.chainId", "{version}");
+    }
+}
+
+#[test]
+fn an_entry_point_without_the_factory_0x7702_says_what_to_send_instead() {
+    let refusal = parse(&of(EntryPointVersion::V07, Some("0x7702")), EntryPointVersion::V07).unwrap_err();
+    let problem = "this EntryPoint version has no factory 0x7702: leave it out, and send eip7702Auth alone";
+    assert_eq!((refusal.field.as_str(), refusal.problem.as_str()), ("factory", problem));
+
+    let mut operation = of(EntryPointVersion::V06, None);
+    operation["initCode"] = json!(format!("0x7702{}", "0".repeat(36)));
+    operation["eip7702Auth"] = Value::Null;
+    assert_eq!(parse(&operation, EntryPointVersion::V06).unwrap_err().problem, problem);
+}
+
+#[test]
+fn an_account_is_made_by_a_factory_or_by_a_delegation() {
+    for version in EntryPointVersion::ALL {
+        let factory = "0x5151515151515151515151515151515151515151";
+        let mut operation = of(version, (version > EntryPointVersion::V06).then_some(factory));
+        if version == EntryPointVersion::V06 {
+            operation["initCode"] = json!(format!("{factory}00"));
+        }
+        let refusal = parse(&operation, version).unwrap_err();
+        let problem = "a factory makes the account: expected one of both";
+        assert_eq!((refusal.field.as_str(), refusal.problem.as_str()), ("eip7702Auth", problem), "{version}");
     }
 }

@@ -2,9 +2,15 @@
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import { ClientError, createTeeAccount, toTeeOwner } from "@super-relay/client";
+import { to7702SimpleSmartAccount } from "permissionless/accounts";
 import { type Hex, keccak256, toHex } from "viem";
-import { getUserOperationTypedData, toSimple7702SmartAccount, type UserOperation } from "viem/account-abstraction";
-import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
+import {
+  getUserOperationTypedData,
+  type SmartAccount,
+  toSimple7702SmartAccount,
+  type UserOperation,
+} from "viem/account-abstraction";
+import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
 import { signAuthorization } from "viem/actions";
 import { bundlerOf, newAccount, paymasterOf, register, simpleAccount } from "../support/accounts.js";
 import { lyingRelay, withoutPaymaster } from "../support/lying-host.js";
@@ -122,16 +128,22 @@ if (entryPoint.version === "0.8") {
     assert.deepEqual(signed, []);
   });
 
-  test("a passkey sponsors a Simple7702 account that signs with its own key", async () => {
-    const authenticator = new SoftwareAuthenticator();
-    const paymaster = paymasterOf(await register(authenticator), authenticator);
-    const owner = privateKeyToAccount(generatePrivateKey());
-    const account = await toSimple7702SmartAccount({ client: chain, owner });
-    const authorization = await signAuthorization(chain, { account: owner, contractAddress: DELEGATE });
+  const libraries = {
+    viem: (owner: PrivateKeyAccount) => toSimple7702SmartAccount({ client: chain, owner }),
+    "permissionless.js": (owner: PrivateKeyAccount) => to7702SimpleSmartAccount({ client: chain, owner }),
+  };
+  for (const [library, toAccount] of Object.entries(libraries)) {
+    test(`a passkey sponsors a Simple7702 account of ${library} that signs with its own key`, async () => {
+      const authenticator = new SoftwareAuthenticator();
+      const paymaster = paymasterOf(await register(authenticator), authenticator);
+      const owner = privateKeyToAccount(generatePrivateKey());
+      const account = (await toAccount(owner)) as SmartAccount;
+      const authorization = await signAuthorization(chain, { account: owner, contractAddress: DELEGATE });
 
-    await bundlerOf(account, paymaster).sendUserOperation({ calls: [call(1)], authorization });
+      await bundlerOf(account, paymaster).sendUserOperation({ calls: [call(1)], authorization });
 
-    await mined(owner.address, 1, paymaster);
-    assert.deepEqual(authenticator.touches, ["create", "get"]);
-  });
+      await mined(owner.address, 1, paymaster);
+      assert.deepEqual(authenticator.touches, ["create", "get"]);
+    });
+  }
 }

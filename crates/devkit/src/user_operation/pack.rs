@@ -95,9 +95,15 @@ impl From<WireV06> for UserOperation {
 
 impl WireV07 {
     fn fits(&self, version: EntryPointVersion) -> Result<(), WireError> {
-        let eip7702 = self.eip7702_auth.is_some() || matches!(self.factory, Some(Factory::Eip7702));
-        if eip7702 && !version.knows_eip7702() {
-            return Err(WireError::NotInThisVersion { version, field: "eip7702Auth" });
+        match self.factory {
+            Some(Factory::Eip7702) if !version.knows_eip7702() => {
+                return Err(WireError::NotInThisVersion { version, field: "factory 0x7702" });
+            }
+            Some(Factory::Contract(_)) if self.eip7702_auth.is_some() => {
+                let detail = "eip7702Auth: a factory makes the account".to_owned();
+                return Err(WireError::Malformed { version, detail });
+            }
+            _ => {}
         }
         if self.paymaster_signature.is_some() && version != EntryPointVersion::V09 {
             return Err(WireError::NotInThisVersion { version, field: "paymasterSignature" });

@@ -85,7 +85,9 @@ pub(super) async fn read(
 fn sender_code(code: &[u8]) -> SenderCode {
     match code {
         [] => SenderCode::Absent,
-        code if code.starts_with(&DELEGATION) => SenderCode::Delegation,
-        _ => SenderCode::Contract,
+        code => match code.strip_prefix(&DELEGATION).and_then(|delegate| delegate.try_into().ok()) {
+            Some(delegate) => SenderCode::Delegation { to: Address(delegate) },
+            None => SenderCode::Contract,
+        },
     }
 }

@@ -157,8 +157,11 @@ pub struct Facts {
 pub enum SenderCode {
     /// No code.
     Absent,
-    /// A delegation to a contract (EIP-7702).
-    Delegation,
+    /// A delegation (EIP-7702).
+    Delegation {
+        /// The contract whose code it runs.
+        to: Address,
+    },
     /// A contract, which cannot delegate.
     Contract,
 }

@@ -59,7 +59,7 @@ pub enum OperationError {
         /// The operation's sender.
         sender: Address,
     },
-    /// The sender of an EIP-7702 operation is a contract: its authorisation has no effect.
+    /// The sender is a contract: an EIP-7702 authorisation for it has no effect.
     #[error("the sender {sender} is a contract, which cannot delegate: leave factory 0x7702 and eip7702Auth out")]
     SenderCannotDelegate {
         /// The operation's sender.

@@ -1,6 +1,6 @@
 //! The input of a policy.
 
-use proto::{AccountId, UserOperation, Wei};
+use proto::{AccountId, Address, UserOperation, Wei};
 
 use super::standing::Standing;
 
@@ -13,6 +13,9 @@ pub struct Case<'a> {
     pub standing: Option<Standing>,
     /// The operation.
     pub op: &'a UserOperation,
+    /// A contract whose code the sender runs or may run (EIP-7702), and that the operation's hash
+    /// does not cover.
+    pub delegate: Option<Address>,
     /// The worst-case cost ([`proto::worst_case_cost`]).
     pub cost: Wei,
     /// Whether a passkey of the account approved it, or is about to.

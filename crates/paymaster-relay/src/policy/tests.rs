@@ -50,7 +50,8 @@ fn op(call_data: Vec<u8>) -> UserOperation {
 
 fn judge(policy: &Policy, op: &UserOperation, change: impl Fn(&mut Case<'_>)) -> Result<(), Violation> {
     let account_id: AccountId = "account".parse().unwrap();
-    let mut case = Case { account_id: &account_id, standing: Some(standing()), op, cost: Wei(1000), proven: true };
+    let mut case =
+        Case { account_id: &account_id, standing: Some(standing()), op, delegate: None, cost: Wei(1000), proven: true };
     change(&mut case);
     policy.judge(&case)
 }
@@ -223,14 +224,16 @@ fn a_factory_or_a_delegate_must_be_listed_where_targets_are() {
             Init::Factory { factory, data: Bounded::default() },
             Init::Eip7702 { delegate: factory, data: Bounded::default() },
         ];
-        for init in ways {
+        let named = ways.map(|init| (init, None));
+        for (init, delegate) in [&named[..], &[(Init::Deployed, Some(factory))]].concat() {
             let op = UserOperation { init, ..op(call.clone()) };
+            let judge = |policy: &Policy| judge(policy, &op, |case| case.delegate = delegate);
             let refused = Err(Violation::FactoryNotAllowed { factory });
             let listed = if by == GOOD { Ok(()) } else { refused.clone() };
-            assert_eq!(judge(&policy(""), &op, |_| {}), Ok(()));
-            assert_eq!(judge(&policy(TARGETS), &op, |_| {}), refused);
-            assert_eq!(judge(&policy(LISTED), &op, |_| {}), listed);
-            assert_eq!(judge(&policy(&format!("{TARGETS}{LISTED}")), &op, |_| {}), listed);
+            assert_eq!(judge(&policy("")), Ok(()));
+            assert_eq!(judge(&policy(TARGETS)), refused);
+            assert_eq!(judge(&policy(LISTED)), listed);
+            assert_eq!(judge(&policy(&format!("{TARGETS}{LISTED}"))), listed);
         }
     }
 }

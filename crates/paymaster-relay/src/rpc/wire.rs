@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use proto::command::PasskeyAssertion;
-use proto::json::{Excerpt, GasFields, InvalidField, parse_user_operation};
+use proto::json::{Excerpt, GasFields, InvalidField, SignedUserOperation, parse_user_operation};
 use proto::{AccountId, Address, ParseError};
 use relay_api::{ChainId, Context, Options, Param, Parameter as _, UserOperation};
 use serde_json::{Map, Value};
@@ -153,7 +153,8 @@ impl Wire<'_> {
         let entry_point = choices.entry_point.as_ref().map(Param::parse).transpose()?;
         let deployment = chain.catalogue.deployment(entry_point)?;
         let version = deployment.entry_point.version;
-        let mut op = parse_user_operation(op.sent(), version, chain.id(), gas)?.op;
+        let SignedUserOperation { mut op, delegate_beside, .. } =
+            parse_user_operation(op.sent(), version, chain.id(), gas)?;
         let echo = op.paymaster.take();
         if let Some(paymaster) = echo.as_ref().filter(|paymaster| paymaster.address != deployment.paymaster) {
             return Err(RequestError::PaymasterNotOurs { given: paymaster.address, ours: deployment.paymaster });
@@ -162,6 +163,7 @@ impl Wire<'_> {
             chain: Arc::clone(chain),
             deployment,
             op,
+            delegate_beside,
             echo,
             account_id,
             policy: self.policy(&chain.catalogue, choices.policy_id.as_deref())?,

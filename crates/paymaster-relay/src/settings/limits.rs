@@ -25,9 +25,9 @@ pub struct PolicySettings {
     /// any.
     #[serde(default)]
     pub targets: Vec<TargetSettings>,
-    /// The factories that may create the account, and the contracts it may delegate to (EIP-7702):
-    /// their execution is paid for as well. They do not restrict a sender that is already deployed
-    /// or delegated. Empty: any, but none if `targets` are listed.
+    /// The factories that may create the account, and the contracts it may delegate to (EIP-7702),
+    /// by the operation or already: their execution is paid for as well. They do not restrict a
+    /// sender that is deployed as a contract. Empty: any, but none if `targets` are listed.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub factories: Vec<Address>,

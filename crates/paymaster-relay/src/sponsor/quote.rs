@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use proto::json::GasFields;
-use proto::{EntryPointVersion, Init, Terms, UserOperation, Wei, worst_case_cost};
+use proto::{Address, EntryPointVersion, Init, Terms, UserOperation, Wei, worst_case_cost};
 
 use super::request::DraftRequest;
 use super::validation::{check_account, check_fee, check_gas, check_nonce, check_paused};
 use super::window::Window;
 use crate::catalogue::Validity;
-use crate::chain::Now;
+use crate::chain::{Facts, Now, SenderCode};
 use crate::error::{OperationError, RelayError};
 use crate::parts::Parts;
 use crate::paymaster_signers::PaymasterSigners;
@@ -59,7 +59,10 @@ impl Quoter {
         let reader = &draft.chain.reader;
         let facts = reader.facts(&draft.deployment, &draft.op, signer, Some(&draft.caller.asker())).await?;
         let now = draft.chain.time.note(facts.block);
-        check_account(&draft.deployment, &draft.op, &facts)?;
+        check_account(draft, &facts)?;
+        if let Some(delegate) = current_delegate(&draft.op, &facts) {
+            self.judge_with(draft, &terms, is_proven, Some(delegate)).await?;
+        }
         check_fee(&draft.op, gas, facts.base_fee)?;
         check_paused(&facts)?;
         if let (Some(signer), Some(admitted)) = (signer, facts.signer_admitted) {
@@ -90,10 +93,21 @@ impl Quoter {
 
     /// Checks a draft against its policy, with the worst-case cost of these terms.
     pub(super) async fn judge(&self, draft: &DraftRequest, terms: &Terms, proven: bool) -> Result<(), RelayError> {
+        self.judge_with(draft, terms, proven, draft.delegate_beside).await
+    }
+
+    async fn judge_with(
+        &self,
+        draft: &DraftRequest,
+        terms: &Terms,
+        proven: bool,
+        delegate: Option<Address>,
+    ) -> Result<(), RelayError> {
         let case = Case {
             account_id: &draft.account_id,
             standing: self.standings.of_request(&draft.account_id, draft.op.sender, proven).await?,
             op: &draft.op,
+            delegate,
             cost: cost(draft, terms),
             proven,
         };
@@ -102,6 +116,15 @@ impl Quoter {
             let violation = if proven { violation } else { violation.alone() };
             RelayError::Policy { policy_id: draft.policy.id().to_owned(), violation }
         })
+    }
+}
+
+/// The contract that the sender delegates to now, unless the operation's hash names the one that it
+/// will run. An authorisation beside the operation may be void, and then this one runs.
+fn current_delegate(op: &UserOperation, facts: &Facts) -> Option<Address> {
+    match (facts.sender_code, &op.init) {
+        (SenderCode::Delegation { to }, Init::Deployed | Init::Factory { .. }) => Some(to),
+        (SenderCode::Delegation { .. }, Init::Eip7702 { .. }) | (SenderCode::Absent | SenderCode::Contract, _) => None,
     }
 }
 

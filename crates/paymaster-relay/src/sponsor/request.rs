@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use proto::command::{PasskeyAssertion, user_signature_hash};
 use proto::digest::intent_hash;
-use proto::{AccountId, Hash, IntentHash, Paymaster, UserOpHash, UserOperation};
+use proto::{AccountId, Address, Hash, IntentHash, Paymaster, UserOpHash, UserOperation};
 
 use crate::catalogue::Validity;
 use crate::chains::Chain;
@@ -22,6 +22,9 @@ pub struct DraftRequest {
     pub deployment: Deployment,
     /// The operation with all paymaster fields empty.
     pub op: UserOperation,
+    /// The contract that its sender delegates to by an authorisation beside the operation
+    /// (EIP-7702).
+    pub delegate_beside: Option<Address>,
     /// Our own paymaster fields, which the client copied from an earlier answer.
     pub echo: Option<Paymaster>,
     /// The account that the sender belongs to.

@@ -4,8 +4,8 @@
 use proto::json::GasFields;
 use proto::{Init, UserOperation};
 
+use super::request::DraftRequest;
 use crate::chain::{Creation, Facts, SenderCode};
-use crate::deployment::Deployment;
 use crate::error::{OperationError, RelayError};
 
 /// Checks that depend only on the operation. If gas may still be missing, it is not checked.
@@ -40,17 +40,19 @@ pub(super) fn check_paused(facts: &Facts) -> Result<(), RelayError> {
 }
 
 /// Checks that depend on the chain: the account's nonce, its code, and the result of its factory.
-/// An EIP-7702 operation brings its account's code.
-pub(super) fn check_account(deployment: &Deployment, op: &UserOperation, facts: &Facts) -> Result<(), OperationError> {
+/// An EIP-7702 authorisation brings its account's code.
+pub(super) fn check_account(draft: &DraftRequest, facts: &Facts) -> Result<(), OperationError> {
+    let DraftRequest { deployment, op, delegate_beside, .. } = draft;
     check_nonce(op, facts)?;
     let sender = op.sender;
     let has_code = facts.sender_code != SenderCode::Absent;
+    let delegates = delegate_beside.is_some() || matches!(op.init, Init::Eip7702 { .. });
     match &op.init {
-        Init::Eip7702 { .. } if facts.sender_code == SenderCode::Contract => {
+        _ if delegates && facts.sender_code == SenderCode::Contract => {
             Err(OperationError::SenderCannotDelegate { sender })
         }
         Init::Eip7702 { .. } => Ok(()),
-        Init::Deployed if has_code => Ok(()),
+        Init::Deployed if has_code || delegates => Ok(()),
         Init::Deployed => Err(OperationError::AccountNotDeployed { sender }),
         Init::Factory { .. } if has_code && deployment.entry_point.version.ignores_spare_factory() => Ok(()),
         Init::Factory { .. } if has_code => Err(OperationError::AccountAlreadyDeployed { sender }),

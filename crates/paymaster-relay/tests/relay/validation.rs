@@ -13,6 +13,10 @@ use crate::support::{ACCOUNT, Dapp, Refusal, World};
 /// An address without a contract.
 const NOBODY: Address = Address::repeat_byte(0xab);
 
+/// Contracts that an account may delegate to.
+const DELEGATE: Address = Address::repeat_byte(0xd1);
+const OTHER: Address = Address::repeat_byte(0xd2);
+
 /// Length of callData, and of factoryData, in bytes.
 const LARGEST: usize = 48 * 1024;
 
@@ -101,20 +105,10 @@ async fn an_eip7702_operation_brings_its_code_along_and_a_delegated_sender_has_c
 
     let mut op = Draft { sender: NOBODY, deploy: None, ..draft(&dapp) }.to_json(V08);
     op["factory"] = json!("0x7702");
-    op["eip7702Auth"] = json!({
-        "address": delegate,
-        "chainId": "0x7a69",
-        "nonce": "0x0",
-        "r": format!("0x{}", "11".repeat(32)),
-        "s": format!("0x{}", "22".repeat(32)),
-        "yParity": "0x0",
-    });
+    op["eip7702Auth"] = authorisation(delegate);
     world.sponsor(&mut dapp, &op).await.unwrap();
 
-    let designator = format!("0xef0100{}", delegate.to_string().trim_start_matches("0x"));
-    let set = json!({ "jsonrpc": "2.0", "id": 1, "method": "anvil_setCode", "params": [NOBODY, designator] });
-    let answer = devkit::http::client().post(world.anvil.url().clone()).json(&set).send().await.unwrap();
-    assert!(answer.json::<Value>().await.unwrap().get("error").is_none());
+    delegate_nobody_to(&world, delegate).await;
     let other = Draft { sender: NOBODY, deploy: None, nonce: U256::from(1) << 64, ..draft(&dapp) };
     world.sponsor(&mut dapp, &other.to_json(V08)).await.unwrap();
 
@@ -124,6 +118,96 @@ async fn an_eip7702_operation_brings_its_code_along_and_a_delegated_sender_has_c
     op["sender"] = json!(world.chain.entry_point.address());
     let refusal = world.sponsor(&mut dapp, &op).await.unwrap_err();
     refusal.assert_is(-32500, "sender_cannot_delegate", false);
+}
+
+#[tokio::test]
+async fn an_authorisation_beside_the_operation_brings_code_along_too() {
+    for version in [V06, V07, V08, V09] {
+        let world = World::new(version).await;
+        let mut dapp = world.dapp(ACCOUNT).await;
+        let mut op = Draft { sender: NOBODY, deploy: None, ..draft(&dapp) }.to_json(version);
+        world.sponsor(&mut dapp, &op).await.unwrap_err().assert_is(-32500, "account_not_deployed", true);
+        op["eip7702Auth"] = authorisation(DELEGATE);
+
+        world.sponsor(&mut dapp, &op).await.unwrap();
+
+        op["sender"] = json!(world.chain.entry_point.address());
+        let refusal = world.sponsor(&mut dapp, &op).await.unwrap_err();
+        refusal.assert_is(-32500, "sender_cannot_delegate", false);
+    }
+}
+
+/// What an authorisation beside the operation names runs if it is valid, and otherwise what the
+/// sender delegates to now.
+#[tokio::test]
+async fn factories_restrict_the_authorised_delegate_and_the_current_one() {
+    for version in [V06, V07, V08, V09] {
+        let listed = |settings: &mut Value| settings["policies"][0]["factories"] = json!([DELEGATE]);
+        let world = World::with(version, 10u128.pow(18), listed).await;
+        let mut dapp = world.dapp(ACCOUNT).await;
+        let cases = [
+            (None, Some(DELEGATE), true),
+            (None, Some(OTHER), false),
+            (Some(DELEGATE), None, true),
+            (Some(OTHER), None, false),
+            (Some(DELEGATE), Some(OTHER), false),
+            (Some(OTHER), Some(DELEGATE), false),
+            (Some(DELEGATE), Some(DELEGATE), true),
+        ];
+        for (key, (current, authorised, is_allowed)) in cases.into_iter().enumerate() {
+            delegate_nobody_to(&world, current.unwrap_or_default()).await;
+            let nonce = U256::from(key) << 64;
+            let mut op = Draft { sender: NOBODY, deploy: None, nonce, ..draft(&dapp) }.to_json(version);
+            op["eip7702Auth"] = authorised.map(authorisation).into();
+
+            match world.sponsor(&mut dapp, &op).await {
+                Ok(_) => assert!(is_allowed, "{version:?}: {current:?} {authorised:?}"),
+                Err(refusal) => {
+                    assert!(!is_allowed, "{version:?}: {current:?} {authorised:?}: {refusal:?}");
+                    refusal.assert_is(-32501, "factory_not_allowed", false);
+                    assert!(refusal.message.contains(&OTHER.to_string()), "{refusal:?}");
+                }
+            }
+        }
+    }
+}
+
+/// The hash binds the delegate that comes with the factory `0x7702`, whatever the current one is.
+#[tokio::test]
+async fn a_delegation_to_a_listed_contract_replaces_another() {
+    let listed = |settings: &mut Value| settings["policies"][0]["factories"] = json!([DELEGATE]);
+    let world = World::with(V08, 10u128.pow(18), listed).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    delegate_nobody_to(&world, OTHER).await;
+    let mut op = Draft { sender: NOBODY, deploy: None, ..draft(&dapp) }.to_json(V08);
+    world.sponsor(&mut dapp, &op).await.unwrap_err().assert_is(-32501, "factory_not_allowed", false);
+
+    (op["factory"], op["eip7702Auth"]) = (json!("0x7702"), authorisation(DELEGATE));
+
+    world.sponsor(&mut dapp, &op).await.unwrap();
+}
+
+/// An authorisation in the form of ERC-7769, not signed by anyone: clients send one like it before
+/// the account's owner has signed.
+fn authorisation(delegate: Address) -> Value {
+    json!({
+        "address": delegate,
+        "chainId": "0x7a69",
+        "nonce": "0x0",
+        "r": format!("0x{}", "11".repeat(32)),
+        "s": format!("0x{}", "22".repeat(32)),
+        "yParity": "0x0",
+    })
+}
+
+/// The zero address removes the delegation, as on chain.
+async fn delegate_nobody_to(world: &World, delegate: Address) {
+    let designator = match delegate {
+        Address::ZERO => Bytes::new(),
+        delegate => [&[0xef, 0x01, 0x00], delegate.as_slice()].concat().into(),
+    };
+    let set: Result<Value, _> = world.anvil.provider().raw_request("anvil_setCode".into(), (NOBODY, designator)).await;
+    set.unwrap();
 }
 
 #[tokio::test]

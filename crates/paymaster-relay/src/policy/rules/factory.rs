@@ -23,13 +23,13 @@ impl Rule {
     }
 
     pub(super) fn judge(&self, case: &Case<'_>) -> Result<(), Violation> {
-        let (Init::Factory { factory, .. } | Init::Eip7702 { delegate: factory, .. }) = &case.op.init else {
-            return Ok(());
+        let named = match case.op.init {
+            Init::Factory { factory, .. } | Init::Eip7702 { delegate: factory, .. } => Some(factory),
+            Init::Deployed => None,
         };
-        if self.allows_any || self.listed.contains(factory) {
-            Ok(())
-        } else {
-            Err(Violation::FactoryNotAllowed { factory: *factory })
+        match named.into_iter().chain(case.delegate).find(|factory| !self.listed.contains(factory)) {
+            Some(factory) if !self.allows_any => Err(Violation::FactoryNotAllowed { factory }),
+            Some(_) | None => Ok(()),
         }
     }
 }

@@ -161,9 +161,9 @@ rules! {
     factory {
         /// The factory, or the contract delegated to, runs at our expense too.
         FactoryNotAllowed {
-            /// The operation's factory, or its EIP-7702 delegate.
+            /// The operation's factory, or its sender's EIP-7702 delegate.
             factory: Address,
-        } => "factory_not_allowed", "factories", ("the account is created by {factory}, which is not one of factories");
+        } => "factory_not_allowed", "factories", ("the account is created by or delegates to {factory}, which is not one of factories");
     }
     target {
         /// The encoding is unknown.
