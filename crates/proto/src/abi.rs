@@ -108,16 +108,16 @@ pub fn encode(arguments: &[Argument<'_>]) -> Vec<u8> {
     head
 }
 
+/// The type of an EIP-712 domain with name, version, chain and contract.
+pub const DOMAIN_TYPE: &str = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)";
+/// The same with a salt.
+pub const DOMAIN_TYPE_WITH_SALT: &str =
+    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract,bytes32 salt)";
+
 /// An EIP-712 domain with name, version, chain and contract (EIP-712, "Definition of
 /// domainSeparator").
 pub fn domain_separator(name: &str, version: &str, chain_id: u64, contract: &Address) -> Hash {
-    hash_words(&[
-        &keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
-        &keccak256(name),
-        &keccak256(version),
-        &chain_id,
-        contract,
-    ])
+    hash_words(&[&keccak256(DOMAIN_TYPE), &keccak256(name), &keccak256(version), &chain_id, contract])
 }
 
 /// `keccak256("\x19\x01" ‖ domainSeparator ‖ structHash)` (EIP-712).

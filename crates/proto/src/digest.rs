@@ -1,5 +1,8 @@
 //! The digests that the user and the relay sign (protocol, sections 2.1 and 2.2). For the admin's
-//! see [`crate::typed_data`], for the platform's [`crate::command::Statement`].
+//! see [`crate::typed_data`], for the platform's [`crate::command::Statement`], for messages
+//! [`crate::command::SignMessage`].
+
+use alloc::string::ToString;
 
 use crate::account_id::AccountId;
 use crate::primitives::{Hash, IntentHash, RequestDigest, UserOpHash, keccak256_concat};
@@ -30,8 +33,9 @@ pub fn request_digest(
     RequestDigest(digest.0)
 }
 
-/// The hash that `personal_sign` signs for a 32-byte message (EIP-191, version 0x45).
+/// The hash that `personal_sign` signs for a message (EIP-191, version 0x45).
 #[must_use]
-pub fn personal_message_hash(message: &[u8; 32]) -> Hash {
-    keccak256_concat(&[b"\x19Ethereum Signed Message:\n32", message])
+pub fn personal_message_hash(message: &[u8]) -> Hash {
+    let length = message.len().to_string();
+    keccak256_concat(&[b"\x19Ethereum Signed Message:\n", length.as_bytes(), message])
 }

@@ -45,3 +45,7 @@ pub const MAX_BATCH: usize = 32;
 pub const MAX_QUOTE: usize = 16 * 1024;
 /// Every gas and fee field of an operation is below 2^120 (EntryPoint, "AA94 gas values overflow").
 pub const MAX_GAS_FIELD: u128 = (1 << 120) - 1;
+/// A message that an account signs.
+pub const MAX_MESSAGE: usize = 16 * 1024;
+/// Name or version of the EIP-712 domain of an account's contract.
+pub const MAX_DOMAIN_TEXT: usize = 128;

@@ -14,6 +14,9 @@ use crate::number::Uint256;
 use crate::primitives::{Address, Hash, UserOpHash, keccak256, keccak256_concat};
 use crate::signature_suffix;
 
+/// The name of the EIP-712 domain in which EntryPoints of v0.8 and later hash operations.
+pub(crate) const DOMAIN_NAME: &str = "ERC4337";
+
 /// The `initCode` that marks an EIP-7702 operation, padded to an address, as EntryPoint v0.8 reads
 /// it.
 const EIP7702_MARKER: Address = Address([0x77, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
@@ -155,7 +158,7 @@ impl UserOperation {
             EntryPointVersion::V06 => legacy_hash(&self.inner_hash_v06(&paymaster_and_data), entry_point),
             EntryPointVersion::V07 => legacy_hash(&self.inner_hash_v07(&paymaster_and_data), entry_point),
             EntryPointVersion::V08 | EntryPointVersion::V09 => {
-                let domain = domain_separator("ERC4337", "1", entry_point.chain_id, &entry_point.address);
+                let domain = domain_separator(DOMAIN_NAME, "1", entry_point.chain_id, &entry_point.address);
                 typed_data_hash(&domain, &self.struct_hash(&paymaster_and_data))
             }
         };

@@ -4,7 +4,8 @@
 use proto::bytes::BoundedList;
 use proto::command::{
     Batch, BatchReply, Echo, Echoed, GetVersion, GetWalletInfo, Hello, Opcode, PasskeyInfo, PasskeyPublicKey, Request,
-    SignReply, SignWithHybridKey, SignatureScheme, Sponsor, SponsorReply, TaHello, TaVersion, WalletInfo,
+    SignMessage, SignMessageReply, SignReply, SignWithHybridKey, SignatureScheme, Sponsor, SponsorReply, TaHello,
+    TaVersion, WalletInfo,
 };
 use proto::limits::{MAX_ACCOUNT_ID, MAX_BATCH, MAX_CREDENTIAL_ID, MAX_ECHO, MAX_PASSKEYS, MAX_REPLY};
 use proto::{Address, Bounded, Hash, Signature, TeeId, UserOpHash, frame};
@@ -38,6 +39,8 @@ fn the_longest_reply_of_every_batchable_command_is_within_its_limit_and_close_to
     let version = Bounded::new("9".repeat(32)).unwrap();
     assert_longest::<GetVersion>(&TaVersion { tee_id: TeeId([0xff; 32]), version, measurement: Hash([0xff; 32]) }, 0);
     let (user_op_hash, address) = (UserOpHash([0xff; 32]), Address([0xff; 20]));
+    let signed = SignMessageReply { digest: Hash([0xff; 32]), owner: address, signature: SIGNATURE };
+    assert_longest::<SignMessage>(&signed, 0);
     assert_longest::<SignWithHybridKey>(&SignReply { user_op_hash, owner: address, signature: SIGNATURE }, 0);
     let reply = SponsorReply {
         user_op_hash,
@@ -47,7 +50,7 @@ fn the_longest_reply_of_every_batchable_command_is_within_its_limit_and_close_to
     };
     assert_longest::<Sponsor>(&reply, 0);
     let batchable = Opcode::ALL.iter().filter(|opcode| opcode.batched_reply_limit().is_some());
-    assert_eq!(batchable.count(), 6, "each one is measured above");
+    assert_eq!(batchable.count(), 7, "each one is measured above");
 }
 
 #[test]

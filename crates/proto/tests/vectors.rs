@@ -1,8 +1,8 @@
 //! The frozen vectors: hashes computed by real EntryPoints, paymaster digests that the contracts
-//! check too, and attestation challenges computed by ethers.
+//! check too, attestation challenges computed by ethers, and digests of messages by viem.
 #![expect(clippy::unwrap_used, reason = "a vector that does not parse must fail the test")]
 
-use proto::command::{ProvisionedKeys, Statement};
+use proto::command::{AccountDomain, MessageForm, PasskeyAssertion, ProvisionedKeys, SignMessage, Statement};
 use proto::json::{GasFields, parse_user_operation};
 use proto::paymaster::paymaster_digest;
 use proto::{Address, Bounded, EntryPoint, EntryPointVersion, Hash, Quantity, TeeId, Terms};
@@ -96,6 +96,38 @@ fn every_attestation_challenge_is_the_one_that_a_verifier_computes() {
             }),
         };
         assert_eq!(statement.challenge(&word("nonce")), Hash(word("challenge")), "{}", vector["name"]);
+    }
+}
+
+#[test]
+fn every_digest_of_a_message_and_its_challenge_are_those_that_viem_computes() {
+    for vector in vectors("message-digests") {
+        let bounded = |field: &str| Bounded::new(text(&vector["domain"], field).to_owned()).unwrap();
+        let form = if vector["domain"].is_null() {
+            MessageForm::Eip191
+        } else {
+            let domain = &vector["domain"];
+            MessageForm::PersonalSign(AccountDomain {
+                name: bounded("name"),
+                version: bounded("version"),
+                chain_id: domain["chainId"].as_u64().unwrap(),
+                verifying_contract: text(domain, "verifyingContract").parse().unwrap(),
+                salt: domain["salt"].as_str().map(|salt| salt.parse().unwrap()),
+            })
+        };
+        let command = SignMessage {
+            account_id: text(&vector, "accountId").parse().unwrap(),
+            message: text(&vector, "message").parse().unwrap(),
+            form,
+            passkey: PasskeyAssertion {
+                credential_id: Bounded::default(),
+                authenticator_data: Bounded::default(),
+                client_data_json: Bounded::default(),
+                signature: Bounded::default(),
+            },
+        };
+        assert_eq!(command.digest().to_string(), text(&vector, "digest"), "{}", vector["name"]);
+        assert_eq!(command.intent_hash().to_string(), text(&vector, "intentHash"), "{}", vector["name"]);
     }
 }
 

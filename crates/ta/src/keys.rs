@@ -1,12 +1,12 @@
-//! The two kinds of signing keys. Neither signs a digest from a caller: each takes an operation
-//! that passed its checks.
+//! The two kinds of signing keys. Neither signs a digest from a caller: each takes an operation or
+//! message that passed its checks.
 
 use bip32::{DerivationPath, XPrv};
 use k256::ecdsa::SigningKey;
 use proto::{Address, Hash, PaymasterDigest, Signature, Status};
 use zeroize::Zeroizing;
 
-use crate::checks::{CheckedOperation, CheckedSponsorship};
+use crate::checks::{CheckedMessage, CheckedOperation, CheckedSponsorship};
 use crate::ports::Entropy;
 use crate::recover::address_of;
 use crate::secret::Secret;
@@ -36,6 +36,11 @@ impl AccountKey {
         let account = operation.account();
         let hash = operation.hash();
         sign(&account.key().0, &account.signature_scheme().digest(&hash))
+    }
+
+    /// Signs the message with the key of the account it was checked for.
+    pub(crate) fn sign_message(message: &CheckedMessage<'_>) -> Result<Signature, Status> {
+        sign(&message.account().key().0, &message.digest())
     }
 }
 

@@ -74,6 +74,8 @@ fn the_limits_are_those_of_the_wire() {
         limits::MAX_PASSKEYS,
         limits::MAX_BATCH,
         limits::MAX_QUOTE,
+        limits::MAX_MESSAGE,
+        limits::MAX_DOMAIN_TEXT,
     ];
     assert_eq!(shown.iter().map(|row| row[1].as_str()).collect::<Vec<_>>(), values.map(|value| value.to_string()));
 }

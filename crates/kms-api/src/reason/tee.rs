@@ -11,6 +11,8 @@ pub(super) const fn http_status(status: Status) -> u16 {
         | Status::OperationInvalid
         | Status::PaymasterPresent
         | Status::PaymasterMissing
+        | Status::MessageEmpty
+        | Status::MessageIsHash
         | Status::AccountIdReserved
         | Status::PublicKeyInvalid => 400,
 
@@ -40,6 +42,7 @@ pub(super) const fn http_status(status: Status) -> u16 {
         | Status::SignerNotAuthorised
         | Status::PermissionMissing
         | Status::DeploymentNotAllowed
+        | Status::DomainNotAllowed
         | Status::CostAboveCeiling
         | Status::WindowTooWide => 403,
 

@@ -5,6 +5,7 @@ mod account;
 mod admin;
 mod attest;
 mod batch;
+mod message;
 mod reply_length;
 mod sponsorship;
 mod system;
@@ -23,6 +24,7 @@ pub use account::{
 pub use admin::*;
 pub use attest::{ATTESTATION_DOMAIN, Attest, AttestReply, ProvisionedKeys, Statement};
 pub use batch::{Batch, BatchReply};
+pub use message::{AccountDomain, MESSAGE_DOMAIN, MessageForm, OPERATION_HASH_LENGTH, SignMessage, SignMessageReply};
 pub use sponsorship::{
     PasskeyAssertion, RelayApproval, SignReply, SignWithHybridKey, Sponsor, SponsorReply, user_signature_hash,
 };
@@ -53,7 +55,7 @@ pub trait Visitor {
 pub enum Group {
     /// The trusted application as a whole.
     System,
-    /// The records of accounts.
+    /// The records of accounts, and their signatures over messages.
     Account,
     /// Signatures over user operations.
     Operation,
@@ -178,6 +180,8 @@ commands! {
     50 Batch batch System => BatchReply;
     /// The platform's attestation: which keys live in which code.
     60 Attest attest System => AttestReply;
+    /// The account's signature over a message, for login.
+    61 SignMessage sign_message Account => SignMessageReply, batched SignMessageReply::LONGEST;
 }
 
 /// Calls the macro with the commands that only the admin gives to a provisioned TEE, so that hosts

@@ -126,8 +126,8 @@ impl Account {
         &self.record.id
     }
 
-    /// Signs only operations that were checked for this account
-    /// ([`AccountKey::sign_user_operation`]).
+    /// Signs only operations and messages that were checked for this account
+    /// ([`AccountKey::sign_user_operation`], [`AccountKey::sign_message`]).
     pub(crate) fn key(&self) -> &AccountKey {
         &self.key
     }

@@ -1,11 +1,12 @@
 //! Types for requests that passed every check. Their fields are private to this folder, so nothing
 //! else can construct one, and the keys accept nothing else.
 
+mod message;
 mod sign;
 mod sponsor;
 
-use proto::UserOpHash;
 use proto::command::Sponsor;
+use proto::{Hash, UserOpHash};
 
 use crate::accounts::Account;
 use crate::webauthn::Gesture;
@@ -23,7 +24,13 @@ pub(crate) struct CheckedOperation<'a> {
     hash: UserOpHash,
 }
 
-/// A passkey of the account approved the operation.
+/// A message that a passkey of that account approved, and whose digest is no operation's.
+pub(crate) struct CheckedMessage<'a> {
+    user: UserApproval<'a>,
+    digest: Hash,
+}
+
+/// A passkey of the account approved the operation or message.
 #[derive(Clone, Copy)]
 struct UserApproval<'a> {
     account: &'a Account,
@@ -39,6 +46,23 @@ impl<'a> CheckedOperation<'a> {
     /// The EntryPoint's hash of the operation.
     pub(crate) fn hash(&self) -> UserOpHash {
         self.hash
+    }
+
+    /// The gesture that approved it.
+    pub(crate) fn gesture(&self) -> Gesture {
+        self.user.gesture
+    }
+}
+
+impl<'a> CheckedMessage<'a> {
+    /// The account the message was checked for.
+    pub(crate) fn account(&self) -> &'a Account {
+        self.user.account
+    }
+
+    /// The digest to sign.
+    pub(crate) fn digest(&self) -> Hash {
+        self.digest
     }
 
     /// The gesture that approved it.

@@ -1,10 +1,12 @@
-//! Accounts: creation, and the public facts that anyone may query.
+//! Accounts: creation, the public facts that anyone may query, and signatures over messages.
 
 use proto::Status;
-use proto::command::{CreateHybridAccount, GetWalletInfo, WalletInfo};
+use proto::command::{CreateHybridAccount, GetWalletInfo, SignMessage, SignMessageReply, WalletInfo};
 
 use crate::accounts::{Accounts, Progress};
+use crate::checks::CheckedMessage;
 use crate::core::Core;
+use crate::keys::AccountKey;
 use crate::ports::{Attestor, Entropy, MonotonicCounter, SecureStore};
 use crate::secret::Secret;
 use crate::system::System;
@@ -37,5 +39,19 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C,
             self.accounts.note_counted(&new);
         }
         self.accounts.create(&mut self.store, new)
+    }
+
+    pub(super) fn sign_message(&mut self, command: &SignMessage) -> Result<SignMessageReply, Status> {
+        let (system, accounts, store) = self.signing()?;
+        let account = accounts.find(store, &command.account_id)?;
+        let message = CheckedMessage::new(command, system, account)?;
+        let reply = SignMessageReply {
+            digest: message.digest(),
+            owner: message.account().owner(),
+            signature: AccountKey::sign_message(&message)?,
+        };
+        let gesture = message.gesture();
+        accounts.note_use(store, &command.account_id, &command.passkey.credential_id, gesture)?;
+        Ok(reply)
     }
 }

@@ -7,7 +7,7 @@ use proto::command::{
 use proto::limits::{MAX_BATCH, MAX_ECHO, MAX_FRAME, MAX_REPLY};
 use proto::{Bounded, EntryPointVersion, Permissions, Status, frame};
 
-use crate::support::requests::{batch, sign, sponsor};
+use crate::support::requests::{batch, message, message_approved, personal_sign, sign, sponsor};
 use crate::support::world::{authorize, signed};
 use crate::support::{Draft, EthKey, Passkey, World};
 
@@ -48,6 +48,11 @@ fn frames(world: &World) -> Vec<Vec<u8>> {
         frames.push(encoded(&sign(version, "alice", 1).approved(&next, relay)));
         frames.push(encoded(&sponsor(version, "alice", 1).approved(&passkey, &stranger)));
     }
+    // The first has a count already used for another challenge.
+    let passkey = Passkey { count: 10, ..alice.clone() };
+    frames.push(encoded(&message_approved(message("alice", b"sign in"), &passkey)));
+    let passkey = Passkey { count: 11, ..alice };
+    frames.push(encoded(&message_approved(personal_sign("alice", b"sign in", 0), &passkey)));
     frames
 }
 
@@ -65,7 +70,7 @@ pub fn each_frame_gets_the_reply_it_gets_alone() {
     let mut world = ready.fork();
     let replies = in_a_batch(&mut world, &frames(&ready)).unwrap();
     let taken = replies.iter().filter(|reply| reply[..4] == [0; 4]).count();
-    assert_eq!(taken, 4 + 4 * 2 - 2, "all but those with a used count");
+    assert_eq!(taken, 4 + 4 * 2 - 2 + 1, "all but those with a used count");
     assert_eq!(in_a_batch(&mut world, &[]), Ok(Vec::new()));
 }
 
@@ -112,6 +117,7 @@ fn no_opcode_is_both_batchable_and_irreversible() {
         Opcode::GetWalletInfo,
         Opcode::SignWithHybridKey,
         Opcode::Sponsor,
+        Opcode::SignMessage,
     ];
     assert!(batchable.into_iter().eq(&expected));
 }

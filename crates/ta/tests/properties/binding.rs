@@ -3,7 +3,7 @@
 use proto::command::{PasskeyAssertion, Request, SignatureScheme};
 use proto::{Address, Bounded, EntryPointVersion, Init, Permissions, Status, Uint256, UserOperation, frame};
 
-use crate::support::requests::{sign, sponsor};
+use crate::support::requests::{message, message_approved, personal_sign, sign, sponsor};
 use crate::support::{Draft, EthKey, Passkey, World, entry_point, terms};
 
 /// Flips every bit of the frame, one at a time, in a world where the unchanged frame gets its
@@ -58,6 +58,14 @@ fn an_operation_to_sign_with_any_bit_changed_is_refused() {
         // bytes.
         let outside = if version == EntryPointVersion::V09 { 8 * 65 } else { 0 };
         assert_eq!(flip_every_bit(&mut world, &command), outside, "{version}");
+    }
+}
+
+#[test]
+fn a_message_with_any_bit_changed_is_refused() {
+    let (mut world, passkey, _) = World::with_account(SignatureScheme::Raw);
+    for command in [message("alice", b"sign in"), personal_sign("alice", b"sign in", 1)] {
+        assert_eq!(flip_every_bit(&mut world, &message_approved(command, &passkey)), 0);
     }
 }
 

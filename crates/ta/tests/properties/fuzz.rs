@@ -14,7 +14,7 @@ use proto::{Bounded, EntryPointVersion, Status, frame};
 
 use crate::admin_cases::admin_cases;
 use crate::cases::cases;
-use crate::support::requests::{batch, sign, sponsor};
+use crate::support::requests::{batch, message, message_approved, personal_sign, sign, sponsor};
 use crate::support::{Draft, Passkey, World};
 
 /// With alice's account, a relay key and a standby paymaster key.
@@ -47,6 +47,9 @@ fn seeds(world: &World) -> Vec<Vec<u8>> {
     for version in EntryPointVersion::ALL {
         frames.push(frame::encode_request(&sponsor(version, "alice", 2).approved(&passkey, relay)));
         frames.push(frame::encode_request(&sign(version, "alice", 2).approved(&passkey, relay)));
+    }
+    for command in [message("alice", b"sign in"), personal_sign("alice", b"sign in", 1)] {
+        frames.push(frame::encode_request(&message_approved(command, &passkey)));
     }
     let mut frames: Vec<_> = frames.into_iter().map(Result::unwrap).chain(administered).collect();
     frames.push(frame::encode_request(&batch(&frames[..11])).unwrap());

@@ -12,8 +12,8 @@ use ta::memory::{MemoryDevice, SeededEntropy};
 use crate::support::tape::{Chapter, Event, Recording, Tape, record};
 use crate::support::world::{TestCore, platform};
 use crate::{
-    accounts, admin, approvals, batch, binding, ceilings, durability, fuzz, hostile_host, paymaster_keys, rollback,
-    rotation, secrets, webauthn,
+    accounts, admin, approvals, batch, binding, ceilings, durability, fuzz, hostile_host, messages, paymaster_keys,
+    rollback, rotation, secrets, webauthn,
 };
 
 /// The file that the recording is written to, if any.
@@ -65,6 +65,14 @@ const RULES: &[(&str, fn())] = rules! {
         a_failed_command_takes_effect_once_then_or_when_repeated, no_signature_is_returned_before_the_count_is_sealed;
     fuzz: random_frames_get_a_refusal, mutated_frames_of_every_opcode_get_a_reply,
         mutated_frames_in_a_batch_get_the_replies_they_get_alone, invalid_frames_are_refused_as_such;
+    messages: a_message_is_signed_in_the_form_that_was_approved,
+        an_eip_191_message_of_the_length_of_an_operation_s_hash_is_refused,
+        messages_without_a_byte_and_with_too_many_are_refused, the_domain_of_an_entry_point_is_refused,
+        no_digest_of_a_message_is_one_that_an_account_checks_for_an_operation,
+        an_approval_of_a_message_signs_no_operation, an_approval_of_an_operation_signs_no_message,
+        an_approval_of_one_message_form_domain_or_account_is_invalid_for_another,
+        a_message_needs_an_account_and_its_passkey,
+        a_replayed_approval_of_a_message_gives_the_same_bytes_and_a_count_is_used_once;
     paymaster_keys: a_standby_is_attested_and_signs_nothing_before_it_takes_over,
         only_the_standby_that_was_named_takes_over,
         killed_at_any_write_there_is_one_paymaster_key_and_it_is_the_old_one_or_the_new_one;

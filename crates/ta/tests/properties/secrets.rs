@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 
 use proto::command::{
-    Attest, CreateHybridAccount, Echo, GetVersion, GetWalletInfo, Hello, Opcode, Request, SignatureScheme,
-    VerifySecurityState,
+    AccountDomain, Attest, CreateHybridAccount, Echo, GetVersion, GetWalletInfo, Hello, MessageForm, Opcode, Request,
+    SignatureScheme, VerifySecurityState,
 };
 use proto::digest::personal_message_hash;
 use proto::{Address, Bounded, EntryPointVersion, Hash, Status, Uint256, frame};
@@ -14,7 +14,7 @@ use ta::{Entropy, RecordName};
 
 use crate::admin_cases::admin_cases;
 use crate::support::keys::recover;
-use crate::support::requests::{batch, sign, sponsor};
+use crate::support::requests::{account_domain, batch, message, message_approved, personal_sign, sign, sponsor};
 use crate::support::world::{authorize, prepare_paymaster_key, provision, rotate_paymaster_key, signed};
 use crate::support::{Draft, Passkey, World};
 
@@ -70,6 +70,7 @@ fn replies(world: &mut World) -> Vec<(Opcode, Vec<u8>)> {
         send(world, r, &GetWalletInfo { account_id });
         send(world, r, &sponsor(VERSION, account, 0).approved(&passkey, &relay));
         send(world, r, &sign(VERSION, account, 0).approved(&passkey, &relay));
+        send(world, r, &message_approved(message(account, b"sign in"), &passkey));
     }
     let look_up = frame::encode_request(&GetWalletInfo { account_id: "alice".parse().unwrap() }).unwrap();
     let sponsorship = frame::encode_request(&sponsor(VERSION, "bob", 0).approved(&Passkey::numbered(0x42), &relay));
@@ -204,10 +205,17 @@ pub fn no_command_signs_a_digest_of_the_host_s_choosing() {
     let mut operation = sign(EntryPointVersion::V08, "alice", 0);
     operation.op.nonce = Uint256(chosen);
     operation.op.call_data = Bounded::new(chosen.to_vec()).unwrap();
+    let messages = [message("alice", &[chosen, chosen].concat()), personal_sign("alice", &chosen, 0)];
+    let mut domain = personal_sign("alice", b"sign in", 0);
+    domain.form = MessageForm::PersonalSign(AccountDomain { salt: Some(Hash(chosen)), ..account_domain(0) });
     let signatures = {
         let sponsored = world.call(&sponsorship.approved(&passkey, &relay)).unwrap();
         let signed = world.call(&operation.approved(&passkey, &relay)).unwrap();
-        [sponsored.paymaster_signature, sponsored.account_signature.unwrap(), signed.signature]
+        let messages = messages.into_iter().chain([domain]);
+        let messages = messages.map(|command| world.call(&message_approved(command, &passkey)).unwrap().signature);
+        let of_messages: Vec<_> = messages.collect();
+        let of_operations = [sponsored.paymaster_signature, sponsored.account_signature.unwrap(), signed.signature];
+        [&of_operations[..], &of_messages].concat()
     };
     let keccak = proto::primitives::keccak256(chosen);
     for Hash(digest) in [Hash(chosen), keccak, personal_message_hash(&chosen), personal_message_hash(&keccak.0)] {

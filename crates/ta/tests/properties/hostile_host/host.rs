@@ -5,15 +5,16 @@ use std::collections::{HashMap, HashSet};
 
 use proptest::sample::Index;
 use proto::command::{
-    CreateHybridAccount, Request, RevokeSigner, SignWithHybridKey, SignatureScheme, Sponsor, VerifySecurityState,
+    AccountDomain, CreateHybridAccount, MessageForm, Request, RevokeSigner, SignMessage, SignWithHybridKey,
+    SignatureScheme, Sponsor, VerifySecurityState,
 };
-use proto::{Address, EntryPointVersion, Permissions, frame};
+use proto::{Address, Bounded, EntryPointVersion, IntentHash, Permissions, UserOpHash, frame};
 
 use super::model::{Model, Signers};
-use super::steps::{Operation, Step};
+use super::steps::{Operation, Step, Text};
 use super::tally::Tally;
 use super::verdict::decode;
-use crate::support::requests::{batch, sign, sponsor};
+use crate::support::requests::{account_domain, batch, message, message_approved, sign, sponsor};
 use crate::support::world::{
     MAX_WINDOW, authorize, ceilings, prepare_paymaster_key, rotate_paymaster_key, set_ceilings, signed,
 };
@@ -64,6 +65,7 @@ impl Host {
             signers,
             in_doubt: Vec::new(),
             paymaster_signers_in_doubt: Vec::new(),
+            digests_of_operations: HashSet::new(),
             user_approved: HashSet::new(),
             relay_approved: HashSet::new(),
             wallets,
@@ -82,6 +84,7 @@ impl Host {
         self.count += 1;
         match step {
             Step::Operation(operation) => self.operate(operation),
+            Step::Message { .. } => self.sign_message(step),
             Step::Replay(index) => {
                 if let Some(frame) = self.recorded(index) {
                     self.send(frame);
@@ -129,11 +132,11 @@ impl Host {
         let version = EntryPointVersion::ALL[usize::from(operation.version)];
         let account = ACCOUNTS[usize::from(operation.account)];
         let (relay, mut passkey) = (relay(operation.relay), passkey(operation.passkey));
-        // Two passkeys count, each with a clone that repeats its counts; two are synced.
-        passkey.count = if operation.passkey % 2 == 1 { self.count / 4 + 1 } else { 0 };
+        passkey.count = self.sign_count(operation.passkey);
         if operation.sponsor {
             let mut command = sponsor(version, account, operation.variant);
             bend(&mut command, operation.terms);
+            self.model.note_operation(&command.op.hash(&command.entry_point));
             if operation.user_approves {
                 command = command.user_approves(&passkey);
                 self.model.user_approved.insert((passkey.public_key(), command.intent_hash().0));
@@ -145,6 +148,7 @@ impl Host {
             self.request(&command);
         } else {
             let mut command = sign(version, account, operation.variant);
+            self.model.note_operation(&command.op.hash(&command.entry_point));
             if operation.user_approves {
                 command = command.user_approves(&passkey);
                 self.model.user_approved.insert((passkey.public_key(), command.intent_hash().0));
@@ -157,6 +161,53 @@ impl Host {
         }
     }
 
+    fn sign_message(&mut self, step: &Step) {
+        let Step::Message { account, passkey: number, text, length, form, user_approves } = step else {
+            return;
+        };
+        let mut text = match text {
+            Text::Plain => vec![0x32; *length],
+            Text::HashOfOperation(index) => self.operation(index).map_or(Vec::new(), |(hash, _)| hash.0.to_vec()),
+            Text::Intent(index) => self.operation(index).map_or(Vec::new(), |(_, intent)| intent.0.to_vec()),
+        };
+        text.resize(*length, 0);
+        let mut command = message(ACCOUNTS[usize::from(*account)], &text);
+        command.form = match form {
+            0..=2 => MessageForm::Eip191,
+            3 => MessageForm::PersonalSign(account_domain(0)),
+            4 => MessageForm::PersonalSign(AccountDomain {
+                verifying_contract: EntryPointVersion::V08.canonical_address(),
+                ..account_domain(0)
+            }),
+            _ => MessageForm::PersonalSign(AccountDomain {
+                name: Bounded::new("ERC4337".into()).unwrap(),
+                ..account_domain(0)
+            }),
+        };
+        if *user_approves {
+            let mut passkey = passkey(*number);
+            passkey.count = self.sign_count(*number);
+            self.model.user_approved.insert((passkey.public_key(), command.intent_hash().0));
+            command = message_approved(command, &passkey);
+        }
+        self.request(&command);
+    }
+
+    /// Two passkeys count, each with a clone that repeats its counts; two are synced.
+    fn sign_count(&self, passkey: u8) -> u32 {
+        if passkey % 2 == 1 { self.count / 4 + 1 } else { 0 }
+    }
+
+    /// Hash and intent of a recorded operation.
+    fn operation(&self, index: &Index) -> Option<(UserOpHash, IntentHash)> {
+        let sponsorships = self.decoded::<Sponsor>().into_iter();
+        let sponsorships = sponsorships.map(|command| (command.op.hash(&command.entry_point), command.intent_hash()));
+        let operations = self.decoded::<SignWithHybridKey>().into_iter();
+        let operations = operations.map(|command| (command.op.hash(&command.entry_point), command.intent_hash()));
+        let all: Vec<_> = sponsorships.chain(operations).collect();
+        (!all.is_empty()).then(|| *index.get(&all))
+    }
+
     /// Inserts a part of one recorded command into another. Every second time a relay signs the
     /// result, because the host holds its key.
     fn mix(&mut self, into: &Index, from: &Index, part: u8) {
@@ -164,6 +215,9 @@ impl Host {
         let operations: Vec<SignWithHybridKey> = self.decoded();
         if sponsorships.is_empty() || operations.is_empty() {
             return;
+        }
+        if part == 6 {
+            return self.mix_messages(into, from);
         }
         let relay = relay(part % 3);
         let (mut command, other) = (into.get(&sponsorships).clone(), from.get(&sponsorships));
@@ -194,6 +248,26 @@ impl Host {
             self.model.relay_approved.insert((relay.address(), command.request_digest()));
         }
         self.request(&command);
+    }
+
+    /// Inserts the approval of an operation into a message, and the reverse.
+    fn mix_messages(&mut self, into: &Index, from: &Index) {
+        let messages: Vec<SignMessage> = self.decoded();
+        let (sponsorships, operations): (Vec<Sponsor>, Vec<SignWithHybridKey>) = (self.decoded(), self.decoded());
+        if messages.is_empty() || sponsorships.is_empty() || operations.is_empty() {
+            return;
+        }
+        let (message, relay) = (from.get(&messages), relay(0));
+        let sponsorship = Sponsor { passkey: Some(message.passkey.clone()), ..into.get(&sponsorships).clone() };
+        let operation = SignWithHybridKey { passkey: message.passkey.clone(), ..into.get(&operations).clone() };
+        let (sponsorship, operation) = (sponsorship.relay_approves(&relay), operation.relay_approves(&relay));
+        self.model.relay_approved.insert((relay.address(), sponsorship.request_digest()));
+        self.model.relay_approved.insert((relay.address(), operation.request_digest()));
+        self.request(&sponsorship);
+        self.request(&operation);
+        let message = into.get(&messages).clone();
+        self.request(&SignMessage { passkey: from.get(&operations).passkey.clone(), ..message.clone() });
+        self.request(&SignMessage { account_id: from.get(&operations).account_id.clone(), ..message });
     }
 
     fn administer(&mut self, step: &Step) {

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use proto::command::{Ceilings, PasskeyPublicKey, RelayApproval, SignReply, SignWithHybridKey, SignatureScheme};
-use proto::command::{CredentialId, PasskeyAssertion, Sponsor, SponsorReply, WalletInfo};
+use proto::command::{
+    Ceilings, CredentialId, MessageForm, PasskeyAssertion, PasskeyPublicKey, RelayApproval, SignMessage,
+    SignMessageReply, SignReply, SignWithHybridKey, SignatureScheme, Sponsor, SponsorReply, WalletInfo,
+};
 use proto::digest::personal_message_hash;
 use proto::paymaster::{MAX_TIMESTAMP, WINDOW_SLACK, paymaster_digest};
 use proto::signers::AuthorisedSigner;
-use proto::{AccountId, Address, Permissions, RequestDigest, Signature, UserOpHash, worst_case_cost};
+use proto::{AccountId, Address, Hash, Permissions, RequestDigest, Signature, UserOpHash, worst_case_cost};
 
 use crate::support::keys::recover;
 
@@ -25,6 +27,8 @@ pub struct Model {
     /// The possible signers after a failed command, which may have taken effect; resolved once the
     /// core has reopened its store.
     pub in_doubt: Vec<Signers>,
+    /// What accounts check for an operation with any paymaster, in both schemes.
+    pub digests_of_operations: HashSet<Hash>,
     pub user_approved: HashSet<(PasskeyPublicKey, [u8; 32])>,
     pub relay_approved: HashSet<(Address, RequestDigest)>,
     pub wallets: BTreeMap<AccountId, WalletInfo>,
@@ -56,6 +60,7 @@ impl Model {
         assert!(permissions.contains(Permissions::SPONSOR));
         let hash = command.final_op(&reply.paymaster_signature).hash(entry_point);
         assert_eq!(hash, reply.user_op_hash);
+        self.note_operation(&hash);
         match (&command.passkey, &reply.account_signature) {
             (Some(assertion), Some(signature)) => {
                 self.check_user(&command.account_id, assertion, command.intent_hash().0);
@@ -82,7 +87,31 @@ impl Model {
         self.check_count(&command.passkey, command.intent_hash().0);
         let hash = command.op.hash(&command.entry_point);
         assert_eq!(hash, reply.user_op_hash);
+        self.note_operation(&hash);
         self.check_account_signature(&command.account_id, &hash, &reply.signature);
+    }
+
+    pub fn check_message(&mut self, command: &SignMessage, reply: &SignMessageReply) {
+        let digest = command.digest();
+        assert!(reply.digest == digest && !self.digests_of_operations.contains(&digest), "signed an operation");
+        assert!(!command.message.is_empty());
+        match &command.form {
+            MessageForm::Eip191 => assert_ne!(command.message.len(), 32),
+            MessageForm::PersonalSign(domain) => {
+                assert!(*domain.name != "ERC4337");
+                let deployments = &self.ceilings.deployments;
+                assert!(deployments.iter().all(|known| known.entry_point.address != domain.verifying_contract));
+            }
+        }
+        self.check_user(&command.account_id, &command.passkey, command.intent_hash().0);
+        self.check_count(&command.passkey, command.intent_hash().0);
+        let owner = self.wallets[&command.account_id].owner;
+        assert_eq!((reply.owner, recover(&digest.0, &reply.signature)), (owner, Some(owner)));
+    }
+
+    /// Notes what accounts check for this operation.
+    pub fn note_operation(&mut self, hash: &UserOpHash) {
+        self.digests_of_operations.extend(SignatureScheme::ALL.map(|scheme| scheme.digest(hash)));
     }
 
     fn check_ceilings(&self, command: &Sponsor) {

@@ -10,6 +10,8 @@ use ta::memory::Fault;
 pub enum Step {
     /// Requests a sponsorship or signature, with the approvals it can get.
     Operation(Operation),
+    /// Requests a signature over a message: a text, an operation's hash, or other digests.
+    Message { account: u8, passkey: u8, text: Text, length: usize, form: u8, user_approves: bool },
     /// Replays a frame.
     Replay(Index),
     /// Replays frames in a batch.
@@ -26,6 +28,17 @@ pub enum Step {
     Restart,
     /// The write after this many more fails.
     Fail { after: u64, fault: Fault },
+}
+
+/// The content of a message.
+#[derive(Clone, Copy, Debug)]
+pub enum Text {
+    /// Of the given length.
+    Plain,
+    /// The hash of a recorded operation, cut or extended to the given length.
+    HashOfOperation(Index),
+    /// Its intent hash.
+    Intent(Index),
 }
 
 /// An operation, its approvals, and how far it goes.
@@ -46,11 +59,12 @@ pub struct Operation {
 pub fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => operation().prop_map(Step::Operation),
+        4 => message(),
         2 => any::<Index>().prop_map(Step::Replay),
         2 => vec(any::<Index>(), 1..6).prop_map(Step::Batch),
         4 => (any::<Index>(), any::<Index>(), 1..=255u8)
             .prop_map(|(frame, at, change)| Step::Mutate { frame, at, change }),
-        5 => (any::<Index>(), any::<Index>(), 0..6u8).prop_map(|(into, from, part)| Step::Mix { into, from, part }),
+        5 => (any::<Index>(), any::<Index>(), 0..7u8).prop_map(|(into, from, part)| Step::Mix { into, from, part }),
         2 => (0..4u8, 0..4u8, prop::bool::weighted(0.2), any::<bool>())
             .prop_map(|(account, passkey, thief, raw)| Step::Create { account, passkey, thief, raw }),
         4 => (0..6u8, 0..5u8, 0..5u8, 1..20u32, prop::bool::weighted(0.7), prop_oneof![4 => Just(0u64), 1 => 1..3u64])
@@ -61,6 +75,22 @@ pub fn step() -> impl Strategy<Value = Step> {
         1 => (0..3u64, prop_oneof![Just(Fault::Before), Just(Fault::After), Just(Fault::Refused)])
             .prop_map(|(after, fault)| Step::Fail { after, fault }),
     ]
+}
+
+fn message() -> impl Strategy<Value = Step> {
+    let text = prop_oneof![
+        2 => Just(Text::Plain),
+        2 => any::<Index>().prop_map(Text::HashOfOperation),
+        1 => any::<Index>().prop_map(Text::Intent),
+    ];
+    let length = prop_oneof![2 => Just(32usize), 2 => 1..70usize, 1 => Just(0usize)];
+    let owner_mostly = prop_oneof![5 => Just(None), 1 => (0..4u8).prop_map(Some)];
+    (0..4u8, owner_mostly, text, length, 0..6u8, prop::bool::weighted(0.85)).prop_map(
+        |(account, passkey, text, length, form, user_approves)| {
+            let passkey = passkey.unwrap_or(account);
+            Step::Message { account, passkey, text, length, form, user_approves }
+        },
+    )
 }
 
 fn operation() -> impl Strategy<Value = Operation> {

@@ -8,6 +8,7 @@ pub struct Tally {
     pub sponsored: u32,
     pub without_passkey: u32,
     pub signed: u32,
+    pub messages: u32,
     pub created: u32,
     pub administered: u32,
     pub paymaster_keys: u32,
@@ -24,6 +25,7 @@ impl Tally {
         self.sponsored += other.sponsored;
         self.without_passkey += other.without_passkey;
         self.signed += other.signed;
+        self.messages += other.messages;
         self.created += other.created;
         self.administered += other.administered;
         self.paymaster_keys += other.paymaster_keys;

@@ -2,7 +2,7 @@
 
 use proto::command::{
     AuthorizeSigner, BatchReply, CreateHybridAccount, GetWalletInfo, Opcode, PreparePaymasterKey, Request,
-    RevokeSigner, RotatePaymasterKey, RotateSigner, SetCeilings, SignWithHybridKey, Sponsor,
+    RevokeSigner, RotatePaymasterKey, RotateSigner, SetCeilings, SignMessage, SignWithHybridKey, Sponsor,
 };
 use proto::signers::AuthorisedSigner;
 use proto::{AccountId, Status, frame};
@@ -75,6 +75,13 @@ impl Host {
                 self.tally.signed += 1;
                 self.learn(&command.account_id);
                 self.model.check_signing(&command, &answer::<SignWithHybridKey>(&reply));
+                self.same_again(frame, reply);
+            }
+            Opcode::SignMessage => {
+                let command: SignMessage = decode(&frame).unwrap();
+                self.tally.messages += 1;
+                self.learn(&command.account_id);
+                self.model.check_message(&command, &answer::<SignMessage>(&reply));
                 self.same_again(frame, reply);
             }
             Opcode::CreateHybridAccount => {

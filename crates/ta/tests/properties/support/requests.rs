@@ -2,9 +2,12 @@
 //! any order, and every field can be changed.
 
 use proto::bytes::BoundedList;
-use proto::command::{Batch, Deployment, PasskeyAssertion, RelayApproval, SignWithHybridKey, Sponsor};
+use proto::command::{
+    AccountDomain, Batch, Deployment, MessageForm, PasskeyAssertion, RelayApproval, SignMessage, SignWithHybridKey,
+    Sponsor,
+};
 use proto::{
-    Address, Bounded, EntryPoint, EntryPointVersion, Init, Paymaster, Signature, Terms, Uint256, UserOperation,
+    Address, Bounded, EntryPoint, EntryPointVersion, Hash, Init, Paymaster, Signature, Terms, Uint256, UserOperation,
 };
 
 use super::{EthKey, Passkey};
@@ -106,6 +109,37 @@ pub fn sign(version: EntryPointVersion, account_id: &str, variant: u8) -> SignWi
         passkey: no_assertion(),
         approval: no_approval(),
     }
+}
+
+/// The domain of an account's contract; `variant` changes its contents.
+pub fn account_domain(variant: u8) -> AccountDomain {
+    AccountDomain {
+        name: Bounded::new("Account".into()).unwrap(),
+        version: Bounded::new("1".into()).unwrap(),
+        chain_id: CHAIN + u64::from(variant / 2),
+        verifying_contract: Address([0x11; 20]),
+        salt: (variant % 2 == 1).then_some(Hash([variant; 32])),
+    }
+}
+
+/// As EIP-191.
+pub fn message(account_id: &str, text: &[u8]) -> SignMessage {
+    SignMessage {
+        account_id: account_id.parse().unwrap(),
+        message: Bounded::new(text.to_vec()).unwrap(),
+        form: MessageForm::Eip191,
+        passkey: no_assertion(),
+    }
+}
+
+/// As `PersonalSign`, in the domain of [`account_domain`].
+pub fn personal_sign(account_id: &str, text: &[u8], variant: u8) -> SignMessage {
+    SignMessage { form: MessageForm::PersonalSign(account_domain(variant)), ..message(account_id, text) }
+}
+
+/// With the approval that the command needs: only the user's.
+pub fn message_approved(command: SignMessage, passkey: &Passkey) -> SignMessage {
+    SignMessage { passkey: passkey.assert(&command.intent_hash().0), ..command }
 }
 
 pub fn no_assertion() -> PasskeyAssertion {
