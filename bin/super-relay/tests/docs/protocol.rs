@@ -73,6 +73,7 @@ fn the_limits_are_those_of_the_wire() {
         limits::MAX_RELYING_PARTIES_RECORD,
         limits::MAX_PASSKEYS,
         limits::MAX_BATCH,
+        limits::MAX_INTENTS,
         limits::MAX_QUOTE,
     ];
     assert_eq!(shown.iter().map(|row| row[1].as_str()).collect::<Vec<_>>(), values.map(|value| value.to_string()));

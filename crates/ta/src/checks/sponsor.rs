@@ -9,7 +9,7 @@ use crate::accounts::Account;
 use crate::ceilings;
 use crate::relay::{self, RelayApproved};
 use crate::system::System;
-use crate::webauthn::verify_assertion;
+use crate::webauthn::verify_operation;
 
 impl<'a> CheckedSponsorship<'a> {
     /// Runs all of the checks. `account` is the one the command names, if it exists.
@@ -59,7 +59,7 @@ fn check_operation(command: &Sponsor) -> Result<(), Status> {
 }
 
 pub(super) fn approve<'a>(
-    IntentHash(intent): &IntentHash,
+    intent: &IntentHash,
     assertion: &PasskeyAssertion,
     system: &System,
     account: Option<&'a Account>,
@@ -67,7 +67,7 @@ pub(super) fn approve<'a>(
     let account = account.ok_or(Status::AccountUnknown)?;
     let passkey = account.passkey(&assertion.credential_id).ok_or(Status::CredentialUnknown)?;
     let relying_parties = &system.provisioned().relying_parties;
-    let gesture = verify_assertion(assertion, passkey, relying_parties, intent)?;
+    let gesture = verify_operation(assertion, passkey, relying_parties, intent)?;
     Ok(UserApproval { account, gesture })
 }
 

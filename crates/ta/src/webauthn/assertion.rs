@@ -6,14 +6,14 @@ use p256::ecdsa::Signature;
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
 use proto::command::{PasskeyAssertion, RelyingParty};
 use proto::webauthn::{AuthenticatorData, Ceremony, ClientData};
-use proto::{Hash, Status};
+use proto::{Hash, IntentHash, Status};
 use sha2::{Digest, Sha256};
 
 use super::public_key::verifying_key;
 use super::{check_origin, sha256};
 use crate::accounts::Passkey;
 
-/// A user's approval of exactly the expected challenge. Only [`verify_assertion`] constructs one.
+/// A user's approval of exactly the expected challenge. Only [`verify`] constructs one.
 #[derive(Clone, Copy)]
 pub(crate) struct Gesture {
     sign_count: u32,
@@ -32,9 +32,36 @@ impl Gesture {
     }
 }
 
-/// Checks that `passkey` approved `challenge`, at one of its relying party's origins, with user
-/// verification.
+/// Checks that `passkey` approved the operation of `intent`, alone or in a list.
+pub(crate) fn verify_operation(
+    assertion: &PasskeyAssertion,
+    passkey: &Passkey,
+    relying_parties: &[RelyingParty],
+    intent: &IntentHash,
+) -> Result<Gesture, Status> {
+    match assertion.intents {
+        None => verify_assertion(assertion, passkey, relying_parties, &intent.0),
+        Some(_) => verify(assertion, passkey, relying_parties, &assertion.challenge_for(intent)?.0),
+    }
+}
+
+/// Checks that `passkey` approved `challenge` and nothing else. A list approves operations only
+/// ([`verify_operation`]), so an assertion with a list is refused.
 pub(crate) fn verify_assertion(
+    assertion: &PasskeyAssertion,
+    passkey: &Passkey,
+    relying_parties: &[RelyingParty],
+    challenge: &[u8; 32],
+) -> Result<Gesture, Status> {
+    if assertion.intents.is_some() {
+        return Err(Status::ChallengeMismatch);
+    }
+    verify(assertion, passkey, relying_parties, challenge)
+}
+
+/// Checks that `passkey` signed `challenge`, at one of its relying party's origins, with user
+/// verification.
+fn verify(
     assertion: &PasskeyAssertion,
     passkey: &Passkey,
     relying_parties: &[RelyingParty],

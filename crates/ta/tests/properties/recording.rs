@@ -12,8 +12,8 @@ use ta::memory::{MemoryDevice, SeededEntropy};
 use crate::support::tape::{Chapter, Event, Recording, Tape, record};
 use crate::support::world::{TestCore, platform};
 use crate::{
-    accounts, admin, approvals, batch, binding, ceilings, durability, fuzz, hostile_host, paymaster_keys, rollback,
-    rotation, secrets, webauthn,
+    accounts, admin, approvals, batch, binding, ceilings, durability, fuzz, hostile_host, lists, paymaster_keys,
+    rollback, rotation, secrets, webauthn,
 };
 
 /// The file that the recording is written to, if any.
@@ -65,6 +65,13 @@ const RULES: &[(&str, fn())] = rules! {
         a_failed_command_takes_effect_once_then_or_when_repeated, no_signature_is_returned_before_the_count_is_sealed;
     fuzz: random_frames_get_a_refusal, mutated_frames_of_every_opcode_get_a_reply,
         mutated_frames_in_a_batch_get_the_replies_they_get_alone, invalid_frames_are_refused_as_such;
+    lists: one_gesture_approves_every_operation_of_its_list_on_every_entry_point,
+        an_operation_that_is_not_in_the_list_is_refused, a_list_that_the_passkey_did_not_approve_is_refused,
+        the_approval_of_one_operation_approves_no_list_and_the_hash_of_a_list_no_operation,
+        a_list_approves_only_for_the_account_of_each_operation,
+        the_relay_approves_each_operation_of_a_list_by_itself,
+        once_another_count_approved_the_rest_of_a_list_is_refused,
+        a_list_of_another_length_or_with_duplicates_does_not_parse;
     paymaster_keys: a_standby_is_attested_and_signs_nothing_before_it_takes_over,
         only_the_standby_that_was_named_takes_over,
         killed_at_any_write_there_is_one_paymaster_key_and_it_is_the_old_one_or_the_new_one;

@@ -5,9 +5,10 @@ use std::collections::{HashMap, HashSet};
 
 use proptest::sample::Index;
 use proto::command::{
-    CreateHybridAccount, Request, RevokeSigner, SignWithHybridKey, SignatureScheme, Sponsor, VerifySecurityState,
+    CreateHybridAccount, PasskeyAssertion, Request, RevokeSigner, SignWithHybridKey, SignatureScheme, Sponsor,
+    VerifySecurityState,
 };
-use proto::{Address, EntryPointVersion, Permissions, frame};
+use proto::{Address, EntryPointVersion, IntentHash, IntentList, Permissions, frame};
 
 use super::model::{Model, Signers};
 use super::steps::{Operation, Step};
@@ -65,6 +66,7 @@ impl Host {
             in_doubt: Vec::new(),
             paymaster_signers_in_doubt: Vec::new(),
             user_approved: HashSet::new(),
+            user_approved_lists: HashSet::new(),
             relay_approved: HashSet::new(),
             wallets,
             replies: HashMap::new(),
@@ -131,12 +133,13 @@ impl Host {
         let (relay, mut passkey) = (relay(operation.relay), passkey(operation.passkey));
         // Two passkeys count, each with a clone that repeats its counts; two are synced.
         passkey.count = if operation.passkey % 2 == 1 { self.count / 4 + 1 } else { 0 };
+        let others = operation.variant + 1..=operation.variant + operation.listed_with;
         if operation.sponsor {
             let mut command = sponsor(version, account, operation.variant);
             bend(&mut command, operation.terms);
             if operation.user_approves {
-                command = command.user_approves(&passkey);
-                self.model.user_approved.insert((passkey.public_key(), command.intent_hash().0));
+                let others = others.map(|variant| sponsor(version, account, variant).intent_hash());
+                command.passkey = Some(self.user_approves(&passkey, command.intent_hash(), others));
             }
             if operation.relay_approves {
                 command = command.relay_approves(&relay);
@@ -146,8 +149,8 @@ impl Host {
         } else {
             let mut command = sign(version, account, operation.variant);
             if operation.user_approves {
-                command = command.user_approves(&passkey);
-                self.model.user_approved.insert((passkey.public_key(), command.intent_hash().0));
+                let others = others.map(|variant| sign(version, account, variant).intent_hash());
+                command.passkey = self.user_approves(&passkey, command.intent_hash(), others);
             }
             if operation.relay_approves {
                 command = command.relay_approves(&relay);
@@ -155,6 +158,22 @@ impl Host {
             }
             self.request(&command);
         }
+    }
+
+    /// The gesture for this operation, or for it and the others.
+    fn user_approves(
+        &mut self,
+        passkey: &Passkey,
+        intent: IntentHash,
+        others: impl Iterator<Item = IntentHash>,
+    ) -> PasskeyAssertion {
+        let key = passkey.public_key();
+        let Ok(list) = IntentList::new(others.chain([intent]).collect()) else {
+            self.model.user_approved.insert((key, intent));
+            return passkey.assert(&intent.0);
+        };
+        self.model.user_approved_lists.insert((key, list.clone()));
+        passkey.assert_all(&list)
     }
 
     /// Inserts a part of one recorded command into another. Every second time a relay signs the
@@ -173,7 +192,13 @@ impl Host {
             2 => command.passkey = other.passkey.clone(),
             3 => command.approval = other.approval,
             4 => command.account_id = other.account_id.clone(),
-            _ => command.passkey = Some(from.get(&operations).passkey.clone()),
+            5 => command.passkey = Some(from.get(&operations).passkey.clone()),
+            _ => {
+                let intent = command.intent_hash();
+                if let (Some(passkey), Some(other)) = (&mut command.passkey, &other.passkey) {
+                    mix_lists(passkey, other, intent, part);
+                }
+            }
         }
         if self.count.is_multiple_of(2) {
             command = command.relay_approves(&relay);
@@ -187,7 +212,11 @@ impl Host {
             2 => command.passkey = other.passkey.clone(),
             3 => command.approval = from.get(&sponsorships).approval,
             4 => command.account_id = other.account_id.clone(),
-            _ => command.op = from.get(&sponsorships).op.clone(),
+            5 => command.op = from.get(&sponsorships).op.clone(),
+            _ => {
+                let intent = command.intent_hash();
+                mix_lists(&mut command.passkey, &other.passkey, intent, part);
+            }
         }
         if self.count.is_multiple_of(2) {
             command = command.relay_approves(&relay);
@@ -268,6 +297,17 @@ impl Host {
         self.frames.push(frame.clone());
         self.send(frame);
     }
+}
+
+/// Gives an assertion the list of another, or another assertion a list with this intent.
+fn mix_lists(passkey: &mut PasskeyAssertion, other: &PasskeyAssertion, intent: IntentHash, part: u8) {
+    if part == 6 {
+        passkey.intents = other.intents.clone();
+        return;
+    }
+    let listed = other.intents.iter().flat_map(|list| list.to_vec()).filter(|listed| *listed != intent);
+    let intents = IntentList::new(listed.chain([intent]).collect()).ok();
+    *passkey = PasskeyAssertion { intents, ..other.clone() };
 }
 
 /// Exceeds a ceiling, in one of several ways.
