@@ -23,6 +23,8 @@ fuzz_target!(|bytes: &[u8]| {
         assert_is(&response["authenticatorData"], &assertion.authenticator_data);
         assert_is(&response["clientDataJSON"], &assertion.client_data_json);
         assert_is(&response["signature"], &assertion.signature);
+        let listed = json["intents"].as_array().map(Vec::len);
+        assert_eq!(assertion.intents.map(|intents| intents.len()), listed);
     }
     if let Ok(registration) = parse_registration(&json) {
         assert_is(&json["id"], &registration.credential_id);

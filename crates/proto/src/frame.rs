@@ -11,7 +11,7 @@ use crate::limits::{MAX_FRAME, MAX_REPLY};
 use crate::status::Status;
 
 /// The wire version this crate speaks.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 
 /// Why a reply cannot be decoded. A status other than `Ok` is not an error here: it is the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

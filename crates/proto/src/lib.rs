@@ -19,6 +19,7 @@ pub mod digest;
 pub mod entry_point;
 pub mod frame;
 mod hex;
+pub mod intents;
 #[cfg(feature = "json")]
 pub mod json;
 pub mod limits;
@@ -39,6 +40,7 @@ pub use account_id::AccountId;
 pub use bytes::Bounded;
 pub use cost::worst_case_cost;
 pub use entry_point::{EntryPoint, EntryPointVersion};
+pub use intents::{IntentList, InvalidIntents};
 pub use number::{Quantity, Uint256, Wei};
 pub use parse_error::ParseError;
 pub use paymaster::Terms;

@@ -41,6 +41,8 @@ pub const MAX_RELYING_PARTIES_RECORD: usize = 32 * 1024;
 pub const MAX_PASSKEYS: usize = 16;
 /// Frames in a batch (a count).
 pub const MAX_BATCH: usize = 32;
+/// Operations that one assertion of a passkey approves (a count).
+pub const MAX_INTENTS: usize = 16;
 /// A platform's signed quote.
 pub const MAX_QUOTE: usize = 16 * 1024;
 /// Every gas and fee field of an operation is below 2^120 (EntryPoint, "AA94 gas values overflow").

@@ -122,6 +122,7 @@ statuses! {
     86 BackupEligibilityChanged "backup_eligibility_changed" "the passkey's backup eligibility differs from its registration",
     87 ChallengeEncodingInvalid "challenge_encoding_invalid" "clientDataJSON.challenge is not base64url without padding",
     88 SignCountRepeated "sign_count_repeated" "the signature counter did not advance with another challenge: the authenticator may be cloned",
+    89 IntentNotListed "intent_not_listed" "the list of intents that the passkey approved does not contain this operation",
 
     90 StorageFailed "storage_failed" "the secure storage failed",
     91 StorageCorrupt "storage_corrupt" "a sealed record does not parse",

@@ -1,7 +1,7 @@
 //! Passkey registrations and assertions in the JSON that browsers produce.
 #![expect(clippy::unwrap_used, reason = "a vector that does not parse must fail the test")]
 
-use proto::json::passkey::{parse_assertion, parse_registration, to_base64url};
+use proto::json::passkey::{assertion_to_json, parse_assertion, parse_registration, to_base64url};
 use serde_json::{Value, json};
 
 fn browser_assertion() -> Value {
@@ -47,6 +47,58 @@ fn an_unknown_field_is_refused() {
     let mut json = browser_assertion();
     json["response"]["extra"] = json!(1);
     assert_eq!(parse_assertion(&json).unwrap_err().field, "response.extra");
+}
+
+fn intent(number: usize) -> String {
+    format!("0x{number:064x}")
+}
+
+#[test]
+fn a_list_of_intents_is_read_and_written_beside_the_browser_s_answer() {
+    let mut json = browser_assertion();
+    json["intents"] = json!((1..=16).map(intent).collect::<Vec<_>>());
+    let assertion = parse_assertion(&json).unwrap();
+    assert_eq!(assertion.intents.as_ref().unwrap().len(), 16);
+    assert_eq!(assertion_to_json(&assertion)["intents"], json["intents"]);
+    assert_eq!(parse_assertion(&assertion_to_json(&assertion)).unwrap(), assertion);
+    json["intents"] = Value::Null;
+    let without = parse_assertion(&json).unwrap();
+    assert_eq!(without.intents, None);
+    assert_eq!(assertion_to_json(&without).get("intents"), None);
+}
+
+#[test]
+fn a_list_of_intents_that_is_none_is_refused() {
+    let cases = [
+        (json!([]), "intents", "expected 2 to 16 intents, found 0"),
+        (json!([intent(1)]), "intents", "expected 2 to 16 intents, found 1"),
+        (json!((1..=17).map(intent).collect::<Vec<_>>()), "intents", "expected 2 to 16 intents, found 17"),
+        (json!(vec!["not read"; 100_000]), "intents", "expected 2 to 16 intents, found 100000"),
+        (
+            json!([intent(1), intent(2), intent(1)]),
+            "intents",
+            &format!("expected different intents, found {} twice", intent(1)),
+        ),
+        (json!(intent(1)), "intents", "expected an array"),
+        (json!({ "0": intent(1) }), "intents", "expected an array"),
+        (json!([intent(1), 2]), "intents[1]", "expected a string"),
+        (json!([intent(1), Value::Null]), "intents[1]", "expected a string"),
+    ];
+    for (intents, field, problem) in cases {
+        let mut json = browser_assertion();
+        json["intents"] = intents;
+        let refusal = parse_assertion(&json).unwrap_err();
+        assert_eq!((refusal.field.as_str(), refusal.problem.as_str()), (field, problem));
+    }
+    for text in ["0x12", "", "00"] {
+        let mut json = browser_assertion();
+        json["intents"] = json!([intent(1), text]);
+        assert_eq!(parse_assertion(&json).unwrap_err().field, "intents[1]");
+    }
+    // A registration approves nothing.
+    let mut json = browser_registration();
+    json["intents"] = json!([intent(1), intent(2)]);
+    assert_eq!(parse_registration(&json).unwrap_err().field, "intents");
 }
 
 fn browser_registration() -> Value {

@@ -1,11 +1,16 @@
 //! The frozen vectors: hashes computed by real EntryPoints, paymaster digests that the contracts
-//! check too, attestation challenges computed by ethers, and digests of messages by viem.
+//! check too, attestation challenges computed by ethers, and digests of messages and challenges of
+//! lists of intents by viem.
 #![expect(clippy::unwrap_used, reason = "a vector that does not parse must fail the test")]
 
 use proto::command::{AccountDomain, MessageForm, PasskeyAssertion, ProvisionedKeys, SignMessage, Statement};
+use proto::digest::intent_hash;
+use proto::json::passkey::to_base64url;
 use proto::json::{GasFields, parse_user_operation};
 use proto::paymaster::paymaster_digest;
-use proto::{Address, Bounded, EntryPoint, EntryPointVersion, Hash, Quantity, TeeId, Terms};
+use proto::{
+    Address, Bounded, EntryPoint, EntryPointVersion, Hash, IntentHash, IntentList, Quantity, TeeId, Terms, frame,
+};
 use serde_json::{Value, json};
 
 fn vectors(name: &str) -> Vec<Value> {
@@ -124,10 +129,39 @@ fn every_digest_of_a_message_and_its_challenge_are_those_that_viem_computes() {
                 authenticator_data: Bounded::default(),
                 client_data_json: Bounded::default(),
                 signature: Bounded::default(),
+                intents: None,
             },
         };
         assert_eq!(command.digest().to_string(), text(&vector, "digest"), "{}", vector["name"]);
         assert_eq!(command.intent_hash().to_string(), text(&vector, "intentHash"), "{}", vector["name"]);
+    }
+}
+
+#[test]
+fn every_list_of_intents_has_the_challenge_that_viem_computes() {
+    for vector in vectors("intent-lists") {
+        let name = text(&vector, "name");
+        let operations = vector["operations"].as_array().unwrap();
+        let intents: Vec<_> = operations.iter().map(|operation| operation["intentHash"].clone()).collect();
+        for (operation, intent) in operations.iter().zip(&intents) {
+            let hash = text(operation, "userOpHash").parse().unwrap();
+            let computed = intent_hash(&hash, &text(operation, "accountId").parse().unwrap());
+            assert_eq!(computed.to_string(), *intent, "{name}");
+        }
+        let parsed: Vec<IntentHash> = intents.iter().map(|intent| intent.as_str().unwrap().parse().unwrap()).collect();
+        let list = IntentList::new(parsed.clone());
+        // Whatever no list can hold has no wire form and no JSON form either.
+        let bytes = frame::encode_record(&parsed).unwrap();
+        assert_eq!(frame::decode_record(&bytes).ok(), list.clone().ok(), "{name}");
+        assert_eq!(serde_json::from_value(Value::from(intents)).ok(), list.clone().ok(), "{name}");
+        match vector["intentsHash"].as_str() {
+            Some(hash) => {
+                let computed = list.unwrap().hash();
+                assert_eq!(computed.to_string(), hash, "{name}");
+                assert_eq!(to_base64url(&computed.0), text(&vector, "challenge"), "{name}");
+            }
+            None => assert!(list.is_err(), "{name}"),
+        }
     }
 }
 

@@ -58,6 +58,13 @@ schemas! {
             "type": { "const": "public-key" },
             "authenticatorAttachment": true,
             "clientExtensionResults": true,
+            "intents": {
+                "type": ["array", "null"],
+                "items": { "type": "string", "pattern": "^0x[0-9a-fA-F]{64}$" },
+                "minItems": 2,
+                "maxItems": 16,
+                "uniqueItems": true
+            },
             "response": {
                 "type": "object",
                 "required": ["authenticatorData", "clientDataJSON", "signature"],

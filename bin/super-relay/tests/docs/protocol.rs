@@ -73,6 +73,7 @@ fn the_limits_are_those_of_the_wire() {
         limits::MAX_RELYING_PARTIES_RECORD,
         limits::MAX_PASSKEYS,
         limits::MAX_BATCH,
+        limits::MAX_INTENTS,
         limits::MAX_QUOTE,
         limits::MAX_MESSAGE,
         limits::MAX_DOMAIN_TEXT,

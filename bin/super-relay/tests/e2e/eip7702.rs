@@ -54,7 +54,7 @@ async fn delegate_of(world: &World) -> Address {
     let of_v08 = devkit::deploy(&world.anvil, &tools, V08).await.unwrap().delegate.unwrap();
     let chain = Rpc::at(world.anvil.url().to_string());
     let code = chain.call("eth_getCode", json!([of_v08, "latest"])).await.unwrap();
-    let [ours, of_v08] = [version, V08].map(|version| hex::encode(version.canonical_address().unwrap()));
+    let [ours, of_v08] = [version, V08].map(|version| hex::encode(version.canonical_address()));
     let code = code.as_str().unwrap();
     assert!(code.contains(&of_v08));
     let delegate = Address::repeat_byte(0x77);

@@ -22,6 +22,7 @@ pub(super) const fn http_status(status: Status) -> u16 {
         | Status::ClientDataMalformed
         | Status::ClientDataTypeWrong
         | Status::ChallengeMismatch
+        | Status::IntentNotListed
         | Status::ChallengeEncodingInvalid
         | Status::OriginNotAllowed
         | Status::CrossOrigin

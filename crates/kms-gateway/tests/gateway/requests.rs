@@ -1,6 +1,6 @@
 //! Refused requests: late, replayed, by the wrong key, or not approved in this form.
 
-use proto::{Address, EntryPoint, EntryPointVersion};
+use proto::{Address, EntryPoint, EntryPointVersion, IntentList};
 use serde_json::{Value, json};
 
 use crate::support::{Kms, MAX_COST, NOW, RelayKey, SponsorRequest};
@@ -208,6 +208,33 @@ async fn an_approval_for_one_entry_point_is_invalid_for_another() {
     let mut request = kms.honest_request().await;
     request.entry_point = crate::support::entry_point(EntryPointVersion::V08);
     request.approve_as_relay(&kms.relay);
+    kms.sponsor(&request).await.refused(401, "challenge_mismatch");
+}
+
+#[tokio::test]
+async fn a_passkey_that_approved_a_list_gets_each_of_its_operations_signed_and_no_other() {
+    let kms = Kms::start().await;
+    let mut request = kms.honest_request().await;
+    let gas = ["0x186a0", "0x186a1", "0x186a2"];
+    let intents = gas.map(|gas| {
+        request.op["callGasLimit"] = gas.into();
+        request.command().intent_hash()
+    });
+    let list = IntentList::new(intents[..2].to_vec()).unwrap();
+    let mut assertion = request.passkey.assert_challenge(&list.hash().0).unwrap();
+    assertion["intents"] = json!(list);
+    request.user_signature = Some(assertion.clone());
+    for gas in &gas[..2] {
+        request.op["callGasLimit"] = (*gas).into();
+        request = request.next(&kms.relay);
+        kms.sponsor(&request).await.ok();
+    }
+    request.op["callGasLimit"] = gas[2].into();
+    request = request.next(&kms.relay);
+    kms.sponsor(&request).await.refused(401, "intent_not_listed");
+    request.user_signature = Some(assertion);
+    request.user_signature.as_mut().unwrap()["intents"] = json!(intents);
+    request = request.next(&kms.relay);
     kms.sponsor(&request).await.refused(401, "challenge_mismatch");
 }
 

@@ -13,12 +13,14 @@ use proto::webauthn::{AuthenticatorData, Ceremony, ClientData};
 use proto::{Hash, IntentHash, Status};
 use sha2::{Digest, Sha256};
 
-/// Checks that the holder of that key approved this intent, with user presence and verification.
+/// Checks that the holder of that key approved this intent, alone or in a list, with user presence
+/// and verification.
 ///
 /// # Errors
 /// The [`Status`] with which the trusted application would refuse it.
 pub(super) fn verify(assertion: &PasskeyAssertion, key: &PasskeyPublicKey, intent: &IntentHash) -> Result<(), Status> {
-    ClientData::parse(&assertion.client_data_json, Ceremony::Assertion)?.check_challenge(&intent.0)?;
+    let IntentHash(challenge) = assertion.challenge_for(intent)?;
+    ClientData::parse(&assertion.client_data_json, Ceremony::Assertion)?.check_challenge(&challenge)?;
     let data = AuthenticatorData::parse(&assertion.authenticator_data)?;
     data.check_flags()?;
     data.check_no_credential()?;

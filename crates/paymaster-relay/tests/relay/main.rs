@@ -26,6 +26,7 @@ mod discover;
 mod disk_full;
 mod idempotency;
 mod invitations;
+mod lists;
 mod logged;
 mod node;
 mod outages;

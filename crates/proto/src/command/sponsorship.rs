@@ -9,10 +9,12 @@ use crate::account_id::AccountId;
 use crate::bytes::BoundedBytes;
 use crate::digest::{intent_hash, request_digest};
 use crate::entry_point::EntryPoint;
+use crate::intents::IntentList;
 use crate::limits;
 use crate::paymaster::Terms;
 use crate::primitives::{Address, Hash, IntentHash, RequestDigest, UserOpHash, keccak256};
 use crate::signature::Signature;
+use crate::status::Status;
 use crate::user_operation::UserOperation;
 
 /// Requests the paymaster's signature over an operation, and the account's own with it.
@@ -59,10 +61,28 @@ pub struct PasskeyAssertion {
     pub client_data_json: BoundedBytes<{ limits::MAX_CLIENT_DATA }>,
     /// DER, as the authenticator made it.
     pub signature: BoundedBytes<{ limits::MAX_DER_SIGNATURE }>,
+    /// The operations that it approves together, if they are several (protocol, section 2.9).
+    pub intents: Option<IntentList>,
+}
+
+impl PasskeyAssertion {
+    /// The challenge that approves this intent: the intent itself, or the hash of the list that
+    /// contains it.
+    ///
+    /// # Errors
+    /// `IntentNotListed` if the list does not contain the intent.
+    pub fn challenge_for(&self, intent: &IntentHash) -> Result<IntentHash, Status> {
+        match &self.intents {
+            None => Ok(*intent),
+            Some(list) if list.contains(intent) => Ok(list.hash()),
+            Some(_) => Err(Status::IntentNotListed),
+        }
+    }
 }
 
 /// `keccak256(abi.encode(bytes authenticatorData, bytes clientDataJSON, bytes signature))`; 32 zero
-/// bytes without an assertion, which only a relay key with that permission may leave out.
+/// bytes without an assertion, which only a relay key with that permission may leave out. A list of
+/// intents is bound by the challenge in `clientDataJSON`.
 #[must_use]
 pub fn user_signature_hash(assertion: Option<&PasskeyAssertion>) -> Hash {
     assertion.map_or_else(Hash::default, |assertion| {

@@ -5,6 +5,7 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::{DecodeError, Engine};
@@ -13,7 +14,9 @@ use serde_json::{Value, json};
 use super::{Fields, InvalidField, Within, invalid};
 use crate::bytes::{Bounded, BoundedBytes};
 use crate::command::{CredentialId, PasskeyAssertion};
-use crate::limits::{MAX_ATTESTATION_OBJECT, MAX_CLIENT_DATA};
+use crate::intents::{IntentList, InvalidIntents};
+use crate::limits::{MAX_ATTESTATION_OBJECT, MAX_CLIENT_DATA, MAX_INTENTS};
+use crate::primitives::IntentHash;
 
 /// The answer of `navigator.credentials.create`, limited to the parts that are verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,18 +29,22 @@ pub struct RegistrationResponse {
     pub client_data_json: BoundedBytes<MAX_CLIENT_DATA>,
 }
 
-/// Parses the answer of `navigator.credentials.get`. Unsigned parts (attachment, extension results,
-/// user handle) are allowed and ignored.
+/// Parses the answer of `navigator.credentials.get`, to which the client adds `intents`, an array
+/// of hashes, if it approves several operations (protocol, section 2.9). Unsigned parts
+/// (attachment, extension results, user handle) are allowed and ignored.
 ///
 /// # Errors
 /// The first field that is missing, unknown, or malformed.
 pub fn parse_assertion(json: &Value) -> Result<PasskeyAssertion, InvalidField> {
-    let (credential_id, mut response) = envelope("assertion", json)?;
+    let mut fields = Fields::of("assertion", json)?;
+    let intents = fields.take("intents").map(intents).transpose()?;
+    let (credential_id, mut response) = envelope("assertion", fields)?;
     let assertion = PasskeyAssertion {
         credential_id,
         authenticator_data: response.required("authenticatorData", base64url)?,
         client_data_json: response.required("clientDataJSON", base64url)?,
         signature: response.required("signature", base64url)?,
+        intents,
     };
     response.leave_out(&["userHandle"]);
     response.finish("no such field in a passkey assertion")?;
@@ -48,7 +55,7 @@ pub fn parse_assertion(json: &Value) -> Result<PasskeyAssertion, InvalidField> {
 #[must_use]
 pub fn assertion_to_json(assertion: &PasskeyAssertion) -> Value {
     let id = to_base64url(&assertion.credential_id);
-    json!({
+    let mut json = json!({
         "id": id,
         "rawId": id,
         "type": "public-key",
@@ -57,7 +64,11 @@ pub fn assertion_to_json(assertion: &PasskeyAssertion) -> Value {
             "clientDataJSON": to_base64url(&assertion.client_data_json),
             "signature": to_base64url(&assertion.signature),
         },
-    })
+    });
+    if let Some(intents) = &assertion.intents {
+        json["intents"] = intents.iter().map(ToString::to_string).collect();
+    }
+    json
 }
 
 /// Parses the answer of `navigator.credentials.create`. Parts that repeat the attestation object,
@@ -67,7 +78,7 @@ pub fn assertion_to_json(assertion: &PasskeyAssertion) -> Value {
 /// # Errors
 /// The first field that is missing, unknown, or malformed.
 pub fn parse_registration(json: &Value) -> Result<RegistrationResponse, InvalidField> {
-    let (credential_id, mut response) = envelope("registration", json)?;
+    let (credential_id, mut response) = envelope("registration", Fields::of("registration", json)?)?;
     let registration = RegistrationResponse {
         credential_id,
         attestation_object: response.required("attestationObject", base64url)?,
@@ -79,8 +90,7 @@ pub fn parse_registration(json: &Value) -> Result<RegistrationResponse, InvalidF
 }
 
 /// The credential's id and the fields of the response, in the PublicKeyCredential of a `what`.
-fn envelope<'a>(what: &str, json: &'a Value) -> Result<(CredentialId, Within<'a>), InvalidField> {
-    let mut fields = Fields::of(what, json)?;
+fn envelope<'a>(what: &str, mut fields: Fields<'a>) -> Result<(CredentialId, Within<'a>), InvalidField> {
     if fields.required("type", str::parse::<String>)? != "public-key" {
         return Err(invalid("type", "expected public-key"));
     }
@@ -95,6 +105,23 @@ fn envelope<'a>(what: &str, json: &'a Value) -> Result<(CredentialId, Within<'a>
     fields.leave_out(&["authenticatorAttachment", "clientExtensionResults"]);
     fields.finish(&format!("no such field in a passkey {what}"))?;
     Ok((credential_id, Within::of("response", response)?))
+}
+
+/// The intents of a list, which the browser's answer does not contain: the client adds them.
+fn intents(json: &Value) -> Result<IntentList, InvalidField> {
+    let items = json.as_array().ok_or_else(|| invalid("intents", "expected an array"))?;
+    // Before any is parsed: a long list costs nothing.
+    let count = items.len();
+    if count > MAX_INTENTS {
+        return Err(invalid("intents", InvalidIntents::TooMany { count }));
+    }
+    let parse = |(place, item): (usize, &Value)| {
+        let field = format!("intents[{place}]");
+        let text = item.as_str().ok_or_else(|| invalid(&field, "expected a string"))?;
+        text.parse::<IntentHash>().map_err(|problem| invalid(&field, problem))
+    };
+    let intents = items.iter().enumerate().map(parse).collect::<Result<Vec<_>, _>>()?;
+    IntentList::new(intents).map_err(|problem| invalid("intents", problem))
 }
 
 /// Parses bytes within a bound.

@@ -7,12 +7,13 @@ use super::CheckedMessage;
 use super::sponsor::approve;
 use crate::accounts::Account;
 use crate::system::System;
+use crate::webauthn::verify_assertion;
 
 impl<'a> CheckedMessage<'a> {
     /// Runs all of the checks. `account` is the one the command names, if it exists.
     pub(crate) fn new(command: &SignMessage, system: &System, account: Option<&'a Account>) -> Result<Self, Status> {
         check(command, &system.provisioned().ceilings)?;
-        let user = approve(&command.intent_hash(), &command.passkey, system, account)?;
+        let user = approve(&command.intent_hash(), &command.passkey, verify_assertion, system, account)?;
         Ok(Self { user, digest: command.digest() })
     }
 }

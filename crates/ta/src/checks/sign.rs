@@ -7,6 +7,7 @@ use super::CheckedOperation;
 use super::sponsor::approve;
 use crate::accounts::Account;
 use crate::system::System;
+use crate::webauthn::verify_operation;
 use crate::{ceilings, relay};
 
 impl<'a> CheckedOperation<'a> {
@@ -31,7 +32,7 @@ impl<'a> CheckedOperation<'a> {
         let digest = command.request_digest();
         let relay = relay::approve(&digest, &command.approval, &provisioned.signers)?;
         relay.require(Permissions::SIGN_USER_OPERATION)?;
-        let user = approve(&command.intent_hash(), &command.passkey, system, account)?;
+        let user = approve(&command.intent_hash(), &command.passkey, verify_operation, system, account)?;
         let hash = command.op.hash(&command.entry_point);
         Ok(Self { user, hash })
     }

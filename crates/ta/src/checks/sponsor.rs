@@ -9,7 +9,7 @@ use crate::accounts::Account;
 use crate::ceilings;
 use crate::relay::{self, RelayApproved};
 use crate::system::System;
-use crate::webauthn::verify_assertion;
+use crate::webauthn::{Verify, verify_operation};
 
 impl<'a> CheckedSponsorship<'a> {
     /// Runs all of the checks. `account` is the one the command names, if it exists.
@@ -27,7 +27,7 @@ impl<'a> CheckedSponsorship<'a> {
         let relay = relay::approve(&command.request_digest(), approval, &provisioned.signers)?;
         relay.require(Permissions::SPONSOR)?;
         let user = match &command.passkey {
-            Some(assertion) => Some(approve(&command.intent_hash(), assertion, system, account)?),
+            Some(assertion) => Some(approve(&command.intent_hash(), assertion, verify_operation, system, account)?),
             None => do_without(&relay)?,
         };
         Ok(Self { command, user })
@@ -59,15 +59,16 @@ fn check_operation(command: &Sponsor) -> Result<(), Status> {
 }
 
 pub(super) fn approve<'a>(
-    IntentHash(intent): &IntentHash,
+    intent: &IntentHash,
     assertion: &PasskeyAssertion,
+    verify: Verify,
     system: &System,
     account: Option<&'a Account>,
 ) -> Result<UserApproval<'a>, Status> {
     let account = account.ok_or(Status::AccountUnknown)?;
     let passkey = account.passkey(&assertion.credential_id).ok_or(Status::CredentialUnknown)?;
     let relying_parties = &system.provisioned().relying_parties;
-    let gesture = verify_assertion(assertion, passkey, relying_parties, intent)?;
+    let gesture = verify(assertion, passkey, relying_parties, intent)?;
     Ok(UserApproval { account, gesture })
 }
 

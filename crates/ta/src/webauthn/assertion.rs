@@ -6,14 +6,14 @@ use p256::ecdsa::Signature;
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
 use proto::command::{PasskeyAssertion, RelyingParty};
 use proto::webauthn::{AuthenticatorData, Ceremony, ClientData};
-use proto::{Hash, Status};
+use proto::{Hash, IntentHash, Status};
 use sha2::{Digest, Sha256};
 
 use super::public_key::verifying_key;
 use super::{check_origin, sha256};
 use crate::accounts::Passkey;
 
-/// A user's approval of exactly the expected challenge. Only [`verify_assertion`] constructs one.
+/// A user's approval of exactly the expected challenge. Only [`verify`] constructs one.
 #[derive(Clone, Copy)]
 pub(crate) struct Gesture {
     sign_count: u32,
@@ -32,9 +32,39 @@ impl Gesture {
     }
 }
 
-/// Checks that `passkey` approved `challenge`, at one of its relying party's origins, with user
-/// verification.
+/// How an assertion is held against an intent: [`verify_operation`] or [`verify_assertion`].
+pub(crate) type Verify = fn(&PasskeyAssertion, &Passkey, &[RelyingParty], &IntentHash) -> Result<Gesture, Status>;
+
+/// Checks that `passkey` approved the operation of `intent`, alone or in a list.
+pub(crate) fn verify_operation(
+    assertion: &PasskeyAssertion,
+    passkey: &Passkey,
+    relying_parties: &[RelyingParty],
+    intent: &IntentHash,
+) -> Result<Gesture, Status> {
+    match assertion.intents {
+        None => verify_assertion(assertion, passkey, relying_parties, intent),
+        Some(_) => verify(assertion, passkey, relying_parties, &assertion.challenge_for(intent)?.0),
+    }
+}
+
+/// Checks that `passkey` approved `intent` and nothing else. A list approves operations only
+/// ([`verify_operation`]), so an assertion with a list is refused.
 pub(crate) fn verify_assertion(
+    assertion: &PasskeyAssertion,
+    passkey: &Passkey,
+    relying_parties: &[RelyingParty],
+    intent: &IntentHash,
+) -> Result<Gesture, Status> {
+    if assertion.intents.is_some() {
+        return Err(Status::ChallengeMismatch);
+    }
+    verify(assertion, passkey, relying_parties, &intent.0)
+}
+
+/// Checks that `passkey` signed `challenge`, at one of its relying party's origins, with user
+/// verification.
+fn verify(
     assertion: &PasskeyAssertion,
     passkey: &Passkey,
     relying_parties: &[RelyingParty],

@@ -6,7 +6,7 @@ mod registration;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use assertion::{Gesture, verify_assertion};
+pub(crate) use assertion::{Gesture, Verify, verify_assertion, verify_operation};
 pub(crate) use registration::verify_registration;
 
 use proto::command::RelyingParty;

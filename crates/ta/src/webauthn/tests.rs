@@ -5,9 +5,10 @@ use alloc::vec::Vec;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use proto::bytes::BoundedList;
 use proto::command::{PasskeyAssertion, Registration, RelyingParty};
-use proto::{Bounded, Status};
+use proto::{Bounded, IntentHash, IntentList, Status};
 use serde_json::Value;
 
+use super::assertion::verify_assertion;
 use super::*;
 use crate::accounts::Passkey;
 
@@ -46,6 +47,7 @@ fn assertion(vector: &Value) -> PasskeyAssertion {
         authenticator_data: bounded(&response["authenticatorData"]),
         client_data_json: bounded(&response["clientDataJSON"]),
         signature: bounded(&response["signature"]),
+        intents: None,
     }
 }
 
@@ -71,9 +73,27 @@ fn an_assertion_of_a_real_browser_approves_its_challenge_and_no_other() {
     let vector = vector();
     let (passkey, parties) = (passkey(&vector).unwrap(), relying_parties(&vector));
     let (assertion, mut challenge) = (assertion(&vector), challenge(&vector));
-    let gesture = verify_assertion(&assertion, &passkey, &parties, &challenge).ok().unwrap();
+    let gesture = verify_assertion(&assertion, &passkey, &parties, &IntentHash(challenge)).ok().unwrap();
     assert_eq!(gesture.sign_count(), 2);
     challenge[31] ^= 1;
-    let refused = verify_assertion(&assertion, &passkey, &parties, &challenge).err();
+    let refused = verify_assertion(&assertion, &passkey, &parties, &IntentHash(challenge)).err();
     assert_eq!(refused, Some(Status::ChallengeMismatch));
+}
+
+#[test]
+fn an_assertion_with_a_list_approves_nothing_but_an_operation() {
+    let vector = vector();
+    let (passkey, parties) = (passkey(&vector).unwrap(), relying_parties(&vector));
+    let (mut assertion, challenge) = (assertion(&vector), challenge(&vector));
+    let intents = [IntentHash(challenge), IntentHash([1; 32])];
+    assertion.intents = Some(IntentList::new(intents.to_vec()).unwrap());
+    let refused = verify_assertion(&assertion, &passkey, &parties, &IntentHash(challenge)).err();
+    assert_eq!(refused, Some(Status::ChallengeMismatch));
+    // Nor an operation of the list whose hash the passkey did not sign.
+    for intent in &intents {
+        let refused = verify_operation(&assertion, &passkey, &parties, intent).err();
+        assert_eq!(refused, Some(Status::ChallengeMismatch));
+    }
+    assertion.intents = None;
+    assert!(verify_assertion(&assertion, &passkey, &parties, &IntentHash(challenge)).is_ok());
 }

@@ -1,7 +1,10 @@
 //! Property 2: changing any bit after approval makes the request refused.
 
 use proto::command::{PasskeyAssertion, Request, SignatureScheme};
-use proto::{Address, Bounded, EntryPointVersion, Init, Permissions, Status, Uint256, UserOperation, frame};
+use proto::{
+    Address, Bounded, EntryPointVersion, Init, IntentHash, IntentList, Permissions, Status, Uint256, UserOperation,
+    frame,
+};
 
 use crate::support::requests::{message, message_approved, personal_sign, sign, sponsor};
 use crate::support::{Draft, EthKey, Passkey, World, entry_point, terms};
@@ -34,6 +37,18 @@ fn a_sponsorship_with_any_bit_changed_is_refused() {
         let relay = world.relay.clone();
         let command = sponsor(version, "alice", 2).approved(&passkey, &relay);
         assert_eq!(flip_every_bit(&mut world, &command), 0, "{version}");
+    }
+}
+
+#[test]
+fn an_operation_of_a_list_with_any_bit_changed_is_refused() {
+    let (mut world, passkey, _) = World::with_account(SignatureScheme::Eip191);
+    for version in EntryPointVersion::ALL {
+        let relay = world.relay.clone();
+        let mut command = sponsor(version, "alice", 2);
+        let intents = [IntentHash([5; 32]), command.intent_hash(), sponsor(version, "alice", 3).intent_hash()];
+        command.passkey = Some(passkey.assert_all(&IntentList::new(intents.to_vec()).unwrap()));
+        assert_eq!(flip_every_bit(&mut world, &command.relay_approves(&relay)), 0, "{version}");
     }
 }
 

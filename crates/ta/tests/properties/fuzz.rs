@@ -10,7 +10,7 @@ use proto::command::{
     Attest, CreateHybridAccount, Echo, GetVersion, GetWalletInfo, Hello, Opcode, SignatureScheme, VerifySecurityState,
 };
 use proto::limits::{MAX_FRAME, MAX_REPLY};
-use proto::{Bounded, EntryPointVersion, Status, frame};
+use proto::{Bounded, EntryPointVersion, IntentList, Status, frame};
 
 use crate::admin_cases::admin_cases;
 use crate::cases::cases;
@@ -51,6 +51,10 @@ fn seeds(world: &World) -> Vec<Vec<u8>> {
     for command in [message("alice", b"sign in"), personal_sign("alice", b"sign in", 1)] {
         frames.push(frame::encode_request(&message_approved(command, &passkey)));
     }
+    let mut listed = sponsor(EntryPointVersion::V08, "alice", 1);
+    let intents = [listed.intent_hash(), sponsor(EntryPointVersion::V09, "alice", 2).intent_hash()];
+    listed.passkey = Some(passkey.assert_all(&IntentList::new(intents.to_vec()).unwrap()));
+    frames.push(frame::encode_request(&listed.relay_approves(relay)));
     let mut frames: Vec<_> = frames.into_iter().map(Result::unwrap).chain(administered).collect();
     frames.push(frame::encode_request(&batch(&frames[..11])).unwrap());
     frames

@@ -16,6 +16,7 @@ mod durability;
 mod fuzz;
 mod hostile_host;
 mod layouts;
+mod lists;
 mod messages;
 mod paymaster_keys;
 mod recording;

@@ -12,8 +12,8 @@ use ta::memory::{MemoryDevice, SeededEntropy};
 use crate::support::tape::{Chapter, Event, Recording, Tape, record};
 use crate::support::world::{TestCore, platform};
 use crate::{
-    accounts, admin, approvals, batch, binding, ceilings, durability, fuzz, hostile_host, messages, paymaster_keys,
-    rollback, rotation, secrets, webauthn,
+    accounts, admin, approvals, batch, binding, ceilings, durability, fuzz, hostile_host, lists, messages,
+    paymaster_keys, rollback, rotation, secrets, webauthn,
 };
 
 /// The file that the recording is written to, if any.
@@ -69,10 +69,17 @@ const RULES: &[(&str, fn())] = rules! {
         an_eip_191_message_of_the_length_of_an_operation_s_hash_is_refused,
         messages_without_a_byte_and_with_too_many_are_refused, the_domain_of_an_entry_point_is_refused,
         no_digest_of_a_message_is_one_that_an_account_checks_for_an_operation,
-        an_approval_of_a_message_signs_no_operation, an_approval_of_an_operation_signs_no_message,
+        an_approval_of_a_message_signs_no_operation, a_list_approves_no_message, an_approval_of_an_operation_signs_no_message,
         an_approval_of_one_message_form_domain_or_account_is_invalid_for_another,
         a_message_needs_an_account_and_its_passkey,
         a_replayed_approval_of_a_message_gives_the_same_bytes_and_a_count_is_used_once;
+    lists: one_gesture_approves_every_operation_of_its_list_on_every_entry_point,
+        an_operation_that_is_not_in_the_list_is_refused, a_list_that_the_passkey_did_not_approve_is_refused,
+        the_approval_of_one_operation_approves_no_list_and_the_hash_of_a_list_no_operation,
+        a_list_approves_only_for_the_account_of_each_operation,
+        the_relay_approves_each_operation_of_a_list_by_itself,
+        once_another_count_approved_the_rest_of_a_list_is_refused,
+        a_list_of_another_length_or_with_duplicates_does_not_parse;
     paymaster_keys: a_standby_is_attested_and_signs_nothing_before_it_takes_over,
         only_the_standby_that_was_named_takes_over,
         killed_at_any_write_there_is_one_paymaster_key_and_it_is_the_old_one_or_the_new_one;

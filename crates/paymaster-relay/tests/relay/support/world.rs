@@ -28,7 +28,7 @@ use proto::command::{Deployment, RelayApproval, SignWithHybridKey, SignatureSche
 use proto::digest::intent_hash;
 use proto::json::passkey::parse_assertion;
 use proto::json::{GasFields, hex_bytes, parse_user_operation};
-use proto::{AccountId, EntryPoint, EntryPointVersion, Hash, Permissions};
+use proto::{AccountId, EntryPoint, EntryPointVersion, Hash, IntentHash, IntentList, Permissions};
 use rand_core::OsRng;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -320,6 +320,16 @@ impl World {
         dapp.approve(op, &deployment(31337, version, &self.chain, &self.paymaster).entry_point)
     }
 
+    /// One approval of all the operations, and their list.
+    pub async fn approval_of_all(&self, dapp: &mut Dapp, ops: &[Value]) -> Value {
+        let entry_point = deployment(31337, dapp.version, &self.chain, &self.paymaster).entry_point;
+        let intents = ops.iter().map(|op| dapp.intent(op, &entry_point)).collect();
+        let list = IntentList::new(intents).unwrap();
+        let mut passkey = dapp.passkey.assert_challenge(&list.hash().0).unwrap();
+        passkey["intents"] = json!(list);
+        passkey
+    }
+
     /// The account's signature over an operation with its current paymaster data, directly from the
     /// trusted core.
     pub async fn signed_as_it_is(&self, dapp: &mut Dapp, op: &Value) -> String {
@@ -354,11 +364,15 @@ impl World {
 impl Dapp {
     /// The approval of an operation at that EntryPoint.
     pub fn approve(&mut self, op: &Value, entry_point: &EntryPoint) -> Value {
+        let challenge = self.intent(op, entry_point);
+        self.passkey.assert_challenge(&challenge.0).unwrap()
+    }
+
+    fn intent(&self, op: &Value, entry_point: &EntryPoint) -> IntentHash {
         let EntryPoint { chain_id, version, .. } = *entry_point;
         let mut op = parse_user_operation(op, version, chain_id, GasFields::Required).unwrap().op;
         op.paymaster = None;
-        let challenge = intent_hash(&op.hash(entry_point), &self.account_id.parse().unwrap());
-        self.passkey.assert_challenge(&challenge.0).unwrap()
+        intent_hash(&op.hash(entry_point), &self.account_id.parse().unwrap())
     }
 
     /// The account's first operation, which deploys it; nonces with different keys are independent.

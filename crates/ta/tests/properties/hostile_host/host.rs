@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 
 use proptest::sample::Index;
 use proto::command::{
-    AccountDomain, CreateHybridAccount, MessageForm, Request, RevokeSigner, SignMessage, SignWithHybridKey,
-    SignatureScheme, Sponsor, VerifySecurityState,
+    AccountDomain, CreateHybridAccount, MessageForm, PasskeyAssertion, Request, RevokeSigner, SignMessage,
+    SignWithHybridKey, SignatureScheme, Sponsor, VerifySecurityState,
 };
-use proto::{Address, Bounded, EntryPointVersion, IntentHash, Permissions, UserOpHash, frame};
+use proto::{Address, Bounded, EntryPointVersion, IntentHash, IntentList, Permissions, UserOpHash, frame};
 
 use super::model::{Model, Signers};
 use super::steps::{Operation, Step, Text};
@@ -67,6 +67,7 @@ impl Host {
             paymaster_signers_in_doubt: Vec::new(),
             digests_of_operations: HashSet::new(),
             user_approved: HashSet::new(),
+            user_approved_lists: HashSet::new(),
             relay_approved: HashSet::new(),
             wallets,
             replies: HashMap::new(),
@@ -133,13 +134,14 @@ impl Host {
         let account = ACCOUNTS[usize::from(operation.account)];
         let (relay, mut passkey) = (relay(operation.relay), passkey(operation.passkey));
         passkey.count = self.sign_count(operation.passkey);
+        let others = operation.variant + 1..=operation.variant + operation.listed_with;
         if operation.sponsor {
             let mut command = sponsor(version, account, operation.variant);
             bend(&mut command, operation.terms);
             self.model.note_operation(&command.op.hash(&command.entry_point));
             if operation.user_approves {
-                command = command.user_approves(&passkey);
-                self.model.user_approved.insert((passkey.public_key(), command.intent_hash().0));
+                let others = others.map(|variant| sponsor(version, account, variant).intent_hash());
+                command.passkey = Some(self.user_approves(&passkey, command.intent_hash(), others));
             }
             if operation.relay_approves {
                 command = command.relay_approves(&relay);
@@ -150,8 +152,8 @@ impl Host {
             let mut command = sign(version, account, operation.variant);
             self.model.note_operation(&command.op.hash(&command.entry_point));
             if operation.user_approves {
-                command = command.user_approves(&passkey);
-                self.model.user_approved.insert((passkey.public_key(), command.intent_hash().0));
+                let others = others.map(|variant| sign(version, account, variant).intent_hash());
+                command.passkey = self.user_approves(&passkey, command.intent_hash(), others);
             }
             if operation.relay_approves {
                 command = command.relay_approves(&relay);
@@ -187,7 +189,7 @@ impl Host {
         if *user_approves {
             let mut passkey = passkey(*number);
             passkey.count = self.sign_count(*number);
-            self.model.user_approved.insert((passkey.public_key(), command.intent_hash().0));
+            self.model.user_approved.insert((passkey.public_key(), command.intent_hash()));
             command = message_approved(command, &passkey);
         }
         self.request(&command);
@@ -208,6 +210,22 @@ impl Host {
         (!all.is_empty()).then(|| *index.get(&all))
     }
 
+    /// The gesture for this operation, or for it and the others.
+    fn user_approves(
+        &mut self,
+        passkey: &Passkey,
+        intent: IntentHash,
+        others: impl Iterator<Item = IntentHash>,
+    ) -> PasskeyAssertion {
+        let key = passkey.public_key();
+        let Ok(list) = IntentList::new(others.chain([intent]).collect()) else {
+            self.model.user_approved.insert((key, intent));
+            return passkey.assert(&intent.0);
+        };
+        self.model.user_approved_lists.insert((key, list.clone()));
+        passkey.assert_all(&list)
+    }
+
     /// Inserts a part of one recorded command into another. Every second time a relay signs the
     /// result, because the host holds its key.
     fn mix(&mut self, into: &Index, from: &Index, part: u8) {
@@ -216,7 +234,7 @@ impl Host {
         if sponsorships.is_empty() || operations.is_empty() {
             return;
         }
-        if part == 6 {
+        if part == 8 {
             return self.mix_messages(into, from);
         }
         let relay = relay(part % 3);
@@ -227,7 +245,13 @@ impl Host {
             2 => command.passkey = other.passkey.clone(),
             3 => command.approval = other.approval,
             4 => command.account_id = other.account_id.clone(),
-            _ => command.passkey = Some(from.get(&operations).passkey.clone()),
+            5 => command.passkey = Some(from.get(&operations).passkey.clone()),
+            _ => {
+                let intent = command.intent_hash();
+                if let (Some(passkey), Some(other)) = (&mut command.passkey, &other.passkey) {
+                    mix_lists(passkey, other, intent, part);
+                }
+            }
         }
         if self.count.is_multiple_of(2) {
             command = command.relay_approves(&relay);
@@ -241,7 +265,11 @@ impl Host {
             2 => command.passkey = other.passkey.clone(),
             3 => command.approval = from.get(&sponsorships).approval,
             4 => command.account_id = other.account_id.clone(),
-            _ => command.op = from.get(&sponsorships).op.clone(),
+            5 => command.op = from.get(&sponsorships).op.clone(),
+            _ => {
+                let intent = command.intent_hash();
+                mix_lists(&mut command.passkey, &other.passkey, intent, part);
+            }
         }
         if self.count.is_multiple_of(2) {
             command = command.relay_approves(&relay);
@@ -267,7 +295,10 @@ impl Host {
         self.request(&operation);
         let message = into.get(&messages).clone();
         self.request(&SignMessage { passkey: from.get(&operations).passkey.clone(), ..message.clone() });
-        self.request(&SignMessage { account_id: from.get(&operations).account_id.clone(), ..message });
+        self.request(&SignMessage { account_id: from.get(&operations).account_id.clone(), ..message.clone() });
+        let (mut listed, intent) = (from.get(&operations).passkey.clone(), message.intent_hash());
+        listed.intents = IntentList::new(vec![intent, from.get(&operations).intent_hash()]).ok();
+        self.request(&SignMessage { passkey: listed, ..message });
     }
 
     fn administer(&mut self, step: &Step) {
@@ -342,6 +373,17 @@ impl Host {
         self.frames.push(frame.clone());
         self.send(frame);
     }
+}
+
+/// Gives an assertion the list of another, or another assertion a list with this intent.
+fn mix_lists(passkey: &mut PasskeyAssertion, other: &PasskeyAssertion, intent: IntentHash, part: u8) {
+    if part == 6 {
+        passkey.intents = other.intents.clone();
+        return;
+    }
+    let listed = other.intents.iter().flat_map(|list| list.to_vec()).filter(|listed| *listed != intent);
+    let intents = IntentList::new(listed.chain([intent]).collect()).ok();
+    *passkey = PasskeyAssertion { intents, ..other.clone() };
 }
 
 /// Exceeds a ceiling, in one of several ways.

@@ -43,6 +43,7 @@ pub fn nothing_is_signed_that_was_not_approved() {
     at_least(tally.frames, 7500);
     at_least(tally.sponsored, 500);
     at_least(tally.without_passkey, 50);
+    at_least(tally.listed, 150);
     at_least(tally.signed, 150);
     at_least(tally.messages, 50);
     at_least(tally.administered, 150);

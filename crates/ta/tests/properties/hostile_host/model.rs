@@ -9,7 +9,10 @@ use proto::command::{
 use proto::digest::personal_message_hash;
 use proto::paymaster::{MAX_TIMESTAMP, WINDOW_SLACK, paymaster_digest};
 use proto::signers::AuthorisedSigner;
-use proto::{AccountId, Address, Hash, Permissions, RequestDigest, Signature, UserOpHash, worst_case_cost};
+use proto::{
+    AccountId, Address, Hash, IntentHash, IntentList, Permissions, RequestDigest, Signature, UserOpHash,
+    worst_case_cost,
+};
 
 use crate::support::keys::recover;
 
@@ -29,7 +32,8 @@ pub struct Model {
     pub in_doubt: Vec<Signers>,
     /// What accounts check for an operation with any paymaster, in both schemes.
     pub digests_of_operations: HashSet<Hash>,
-    pub user_approved: HashSet<(PasskeyPublicKey, [u8; 32])>,
+    pub user_approved: HashSet<(PasskeyPublicKey, IntentHash)>,
+    pub user_approved_lists: HashSet<(PasskeyPublicKey, IntentList)>,
     pub relay_approved: HashSet<(Address, RequestDigest)>,
     pub wallets: BTreeMap<AccountId, WalletInfo>,
     /// By paymaster signer at that time, and frame.
@@ -63,8 +67,7 @@ impl Model {
         self.note_operation(&hash);
         match (&command.passkey, &reply.account_signature) {
             (Some(assertion), Some(signature)) => {
-                self.check_user(&command.account_id, assertion, command.intent_hash().0);
-                self.check_count(assertion, command.intent_hash().0);
+                self.check_user(&command.account_id, assertion, command.intent_hash());
                 self.check_account_signature(&command.account_id, &hash, signature);
             }
             (passkey, signature) => {
@@ -83,8 +86,7 @@ impl Model {
         assert_ne!(command.op.paymaster.as_ref().unwrap().address, Address::default());
         let deployments = &self.ceilings.deployments;
         assert!(deployments.iter().any(|deployment| deployment.entry_point == command.entry_point));
-        self.check_user(&command.account_id, &command.passkey, command.intent_hash().0);
-        self.check_count(&command.passkey, command.intent_hash().0);
+        self.check_user(&command.account_id, &command.passkey, command.intent_hash());
         let hash = command.op.hash(&command.entry_point);
         assert_eq!(hash, reply.user_op_hash);
         self.note_operation(&hash);
@@ -103,8 +105,8 @@ impl Model {
                 assert!(deployments.iter().all(|known| known.entry_point.address != domain.verifying_contract));
             }
         }
-        self.check_user(&command.account_id, &command.passkey, command.intent_hash().0);
-        self.check_count(&command.passkey, command.intent_hash().0);
+        assert!(command.passkey.intents.is_none(), "a list approved a message");
+        self.check_user(&command.account_id, &command.passkey, command.intent_hash());
         let owner = self.wallets[&command.account_id].owner;
         assert_eq!((reply.owner, recover(&digest.0, &reply.signature)), (owner, Some(owner)));
     }
@@ -134,10 +136,23 @@ impl Model {
         self.signers.get(&signer).unwrap().permissions
     }
 
-    fn check_user(&self, account: &AccountId, assertion: &PasskeyAssertion, challenge: [u8; 32]) {
+    /// The user approved the operation, alone or in exactly this list.
+    fn check_user(&mut self, account: &AccountId, assertion: &PasskeyAssertion, intent: IntentHash) {
         let passkey = &self.wallets[account].passkeys[0];
         assert_eq!(assertion.credential_id, passkey.credential_id);
-        assert!(self.user_approved.contains(&(passkey.public_key, challenge)), "the user never approved that");
+        let challenge = match &assertion.intents {
+            None => {
+                assert!(self.user_approved.contains(&(passkey.public_key, intent)), "the user never approved that");
+                intent
+            }
+            Some(list) => {
+                assert!(list.contains(&intent), "the list contains other operations");
+                let approved = self.user_approved_lists.contains(&(passkey.public_key, list.clone()));
+                assert!(approved, "the user never approved that list");
+                list.hash()
+            }
+        };
+        self.check_count(assertion, challenge.0);
     }
 
     /// Each count approves one challenge, and no lower count approves after it.

@@ -53,6 +53,8 @@ pub struct Operation {
     /// 0: valid terms; otherwise beyond a ceiling.
     pub terms: u8,
     pub user_approves: bool,
+    /// How many more operations the user approves with it, in one list.
+    pub listed_with: u8,
     pub relay_approves: bool,
 }
 
@@ -64,7 +66,7 @@ pub fn step() -> impl Strategy<Value = Step> {
         2 => vec(any::<Index>(), 1..6).prop_map(Step::Batch),
         4 => (any::<Index>(), any::<Index>(), 1..=255u8)
             .prop_map(|(frame, at, change)| Step::Mutate { frame, at, change }),
-        5 => (any::<Index>(), any::<Index>(), 0..7u8).prop_map(|(into, from, part)| Step::Mix { into, from, part }),
+        5 => (any::<Index>(), any::<Index>(), 0..9u8).prop_map(|(into, from, part)| Step::Mix { into, from, part }),
         2 => (0..4u8, 0..4u8, prop::bool::weighted(0.2), any::<bool>())
             .prop_map(|(account, passkey, thief, raw)| Step::Create { account, passkey, thief, raw }),
         4 => (0..6u8, 0..5u8, 0..5u8, 1..20u32, prop::bool::weighted(0.7), prop_oneof![4 => Just(0u64), 1 => 1..3u64])
@@ -97,8 +99,14 @@ fn operation() -> impl Strategy<Value = Operation> {
     let owner_mostly = prop_oneof![5 => Just(None), 1 => (0..4u8).prop_map(Some)];
     let who = (0..4u8, owner_mostly, prop_oneof![5 => 0..3u8, 1 => 3..5u8]);
     let what = (prop::bool::weighted(0.7), 0..4u8, 0..6u8, prop_oneof![5 => Just(0), 1 => 1..10u8]);
-    (who, what, prop::bool::weighted(0.85), prop::bool::weighted(0.9)).prop_map(
-        |((account, passkey, relay), (sponsor, version, variant, terms), user_approves, relay_approves)| Operation {
+    let user = (prop::bool::weighted(0.85), prop_oneof![2 => Just(0), 1 => 1..4u8]);
+    (who, what, user, prop::bool::weighted(0.9)).prop_map(
+        |(
+            (account, passkey, relay),
+            (sponsor, version, variant, terms),
+            (user_approves, listed_with),
+            relay_approves,
+        )| Operation {
             sponsor,
             account,
             passkey: passkey.unwrap_or(account),
@@ -107,6 +115,7 @@ fn operation() -> impl Strategy<Value = Operation> {
             variant,
             terms,
             user_approves,
+            listed_with,
             relay_approves,
         },
     )

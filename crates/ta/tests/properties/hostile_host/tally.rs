@@ -7,6 +7,7 @@ pub struct Tally {
     pub refused: u32,
     pub sponsored: u32,
     pub without_passkey: u32,
+    pub listed: u32,
     pub signed: u32,
     pub messages: u32,
     pub created: u32,
@@ -24,6 +25,7 @@ impl Tally {
         self.refused += other.refused;
         self.sponsored += other.sponsored;
         self.without_passkey += other.without_passkey;
+        self.listed += other.listed;
         self.signed += other.signed;
         self.messages += other.messages;
         self.created += other.created;

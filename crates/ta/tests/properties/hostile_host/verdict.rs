@@ -66,6 +66,7 @@ impl Host {
                 let command: Sponsor = decode(&frame).unwrap();
                 self.tally.sponsored += 1;
                 self.tally.without_passkey += u32::from(command.passkey.is_none());
+                self.tally.listed += u32::from(command.passkey.as_ref().is_some_and(|it| it.intents.is_some()));
                 self.learn(&command.account_id);
                 self.model.check_sponsorship(&command, &answer::<Sponsor>(&reply));
                 self.same_again(frame, reply);
@@ -73,6 +74,7 @@ impl Host {
             Opcode::SignWithHybridKey => {
                 let command: SignWithHybridKey = decode(&frame).unwrap();
                 self.tally.signed += 1;
+                self.tally.listed += u32::from(command.passkey.intents.is_some());
                 self.learn(&command.account_id);
                 self.model.check_signing(&command, &answer::<SignWithHybridKey>(&reply));
                 self.same_again(frame, reply);

@@ -4,8 +4,8 @@
 use base64ct::{Base64UrlUnpadded, Encoding};
 use p256::ecdsa::signature::Signer;
 use p256::ecdsa::{Signature, SigningKey};
-use proto::Bounded;
 use proto::command::{PasskeyAssertion, PasskeyPublicKey, Registration};
+use proto::{Bounded, IntentList};
 use sha2::{Digest, Sha256};
 
 pub const RP_ID: &str = "wallet.example";
@@ -72,6 +72,11 @@ impl Passkey {
         self.sign(self.client_data("webauthn.get", challenge), self.authenticator_data(0))
     }
 
+    /// One gesture for several operations.
+    pub fn assert_all(&self, intents: &IntentList) -> PasskeyAssertion {
+        PasskeyAssertion { intents: Some(intents.clone()), ..self.assert(&intents.hash().0) }
+    }
+
     /// Signs arbitrary bytes that no honest client or authenticator would combine.
     pub fn sign(&self, client_data: Vec<u8>, authenticator_data: Vec<u8>) -> PasskeyAssertion {
         let message = [&authenticator_data[..], &Sha256::digest(&client_data)].concat();
@@ -81,6 +86,7 @@ impl Passkey {
             authenticator_data: Bounded::new(authenticator_data).unwrap(),
             client_data_json: Bounded::new(client_data).unwrap(),
             signature: Bounded::new(signature.to_der().as_bytes().to_vec()).unwrap(),
+            intents: None,
         }
     }
 
