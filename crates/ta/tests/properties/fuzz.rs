@@ -67,6 +67,7 @@ fn the_corpora_of_the_fuzz_targets_have_a_frame_of_every_opcode() {
     for target in ["frames", "trusted_core"] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
         if env::var_os("UPDATE_CORPUS").is_some() {
+            fs::remove_dir_all(&folder).unwrap();
             fs::create_dir_all(&folder).unwrap();
             for (number, frame) in seeds(&with_standby()).iter().enumerate() {
                 fs::write(folder.join(format!("{}-{number}", opcode(frame))), frame).unwrap();

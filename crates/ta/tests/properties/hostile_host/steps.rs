@@ -60,7 +60,7 @@ pub struct Operation {
 
 pub fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        12 => operation().prop_map(Step::Operation),
+        14 => operation().prop_map(Step::Operation),
         4 => message(),
         2 => any::<Index>().prop_map(Step::Replay),
         2 => vec(any::<Index>(), 1..6).prop_map(Step::Batch),
