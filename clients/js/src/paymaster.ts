@@ -10,6 +10,7 @@ import {
 import type { TeeAccount } from "./account/account.js";
 import { relayClient } from "./hosts/relay.js";
 import type { HostSettings } from "./hosts/settings.js";
+import type { SharedTouch } from "./operation/approve.js";
 import { entryPointVersionAt } from "./operation/entry-point.js";
 import { type PaymasterRequest, toPaymasterRequest } from "./operation/operation.js";
 import { paymasterFields } from "./operation/paymaster-fields.js";
@@ -25,6 +26,8 @@ export interface TeePaymasterContext {
   policyId?: string | undefined;
   /** 1 to 128 printable ASCII characters: keeps an order from being sponsored twice. */
   idempotencyKey?: string | undefined;
+  /** Of {@link approveTogether}: approves this operation with others. */
+  touch?: SharedTouch | undefined;
 }
 
 /** Parameters of {@link createTeePaymaster}. */
@@ -56,7 +59,7 @@ export interface TeePaymaster extends PaymasterActions {
  * A paymaster for `paymaster:` of viem's `createBundlerClient` and permissionless'
  * `createSmartAccountClient`. `getPaymasterData`, which viem calls with the final operation, costs
  * one touch, unless gas is still missing, as in viem's `estimateUserOperationGas`. Operations that
- * are sent at once are approved one after the other.
+ * are sent at once are approved one after the other, or with one touch by {@link approveTogether}.
  *
  * Its methods throw {@link RelayError}, {@link PasskeyError} and {@link ClientError}.
  */
@@ -65,7 +68,10 @@ export function createTeePaymaster(parameters: CreateTeePaymasterParameters): Te
   const { accountId } = parameters.account;
   const relay = relayClient(rpcUrl, parameters);
   const signatures = new Signatures();
-  const optionsOf = (context: unknown) => defined({ ...parameters.context, ...(context as object | undefined) });
+  const optionsOf = (context: unknown) => {
+    const { touch, ...options }: TeePaymasterContext = { ...parameters.context, ...(context as object | undefined) };
+    return { touch, options: defined(options) };
+  };
   const versionAt = (address: Address) => parameters.entryPointVersion ?? entryPointVersionAt(address);
 
   const stubOf = async ({ chainId, entryPointAddress, context, userOperation }: PaymasterRequest) => {
@@ -73,7 +79,7 @@ export function createTeePaymaster(parameters: CreateTeePaymasterParameters): Te
       { ...NO_GAS, ...formatUserOperationRequest(userOperation) },
       entryPointAddress,
       numberToHex(chainId),
-      { ...optionsOf(context), accountId },
+      { ...optionsOf(context).options, accountId },
     ]);
     const entryPointVersion = versionAt(entryPointAddress);
     return { stub, fields: paymasterFields(stub, { entryPointVersion, paymasterAddress }) };
@@ -94,10 +100,10 @@ export function createTeePaymaster(parameters: CreateTeePaymasterParameters): Te
         return (await stubOf({ ...asked, context })).fields as GetPaymasterDataReturnType;
       }
       const operation = { ...asked, entryPointVersion: versionAt(asked.entryPointAddress) };
-      const options = optionsOf(context);
-      const { fields, userOpHash, signature } = await queueOf(authenticator).run(() =>
-        sponsor({ relay, accountId, operation, options, paymasterAddress, authenticator }),
-      );
+      const { touch, options } = optionsOf(context);
+      const needed = { relay, accountId, operation, options, paymasterAddress, authenticator };
+      const { fields, userOpHash, signature } = await (touch?.sponsor(needed) ??
+        queueOf(authenticator).run(() => sponsor(needed)));
       signatures.keep(userOpHash, signature);
       return fields as GetPaymasterDataReturnType;
     },

@@ -21,6 +21,18 @@ const REASONS = {
       "Nothing was approved. The relay computes another hash of this operation: check entryPointVersion and the " +
       "account's id. If both are right, do not trust this relay.",
   },
+  intents_invalid: {
+    hint: "List the intent hash of each operation once. A single operation is approved by its own hash, without a list.",
+  },
+  too_many_operations: {
+    hint: "Approve them in several lists, or put their calls into one operation.",
+  },
+  touch_over: {
+    hint: "Send one operation with each touch of approveTogether, and start it before the other senders finish.",
+  },
+  touch_not_shared: {
+    hint: "Give all paymasters of approveTogether the same authenticator and an account of the same passkey.",
+  },
   user_op_hash_mismatch: {
     hint: "The answer does not belong to the operation that was approved. Do not send it, and do not trust this relay.",
   },

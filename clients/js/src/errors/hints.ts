@@ -31,6 +31,7 @@ const HINTS: Readonly<Record<string, string>> = {
   fee_too_low: "Raise maxFeePerGas to limits.least at least (wei), and have the operation approved anew.",
   function_not_allowed: "Call only functions that the operator lists.",
   idempotency_conflict: "Use a new idempotencyKey for a new operation; to repeat, send the prepared operation again.",
+  intent_not_listed: "Send exactly the operations that the list was computed from (approveTogether does).",
   invalid_field: "Correct the field that is named (limits.field, or details). Unknown fields are refused as well.",
   invitation_expired: "Have your server ask for a new invitation.",
   invitation_invalid: "Ask for a new invitation, from a relay that uses this KMS.",

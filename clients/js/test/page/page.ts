@@ -11,6 +11,7 @@ import { type Address, createPublicClient, type Hex, http, type PublicClient } f
 import { createBundlerClient, type EntryPointVersion } from "viem/account-abstraction";
 import { foundry } from "viem/chains";
 import * as readme from "../readme/send.js";
+import { sendTogether as readmeTogether } from "../readme/together.js";
 import { toAccount } from "../support/simple-account.js";
 
 /** Put in place of this name by esbuild. */
@@ -22,8 +23,25 @@ const { urls, entryPoint } = WORLD;
 
 const register = () => createTeeAccount({ kmsUrl: urls.kms, userName: "alice", entryPointVersion: entryPoint.version });
 
+interface Call {
+  to: Address;
+  data: Hex;
+}
+
 /** Sends each list of calls as an operation of its own, all at once. */
-async function send(tee: TeeAccount, operations: { to: Address; data: Hex }[][]): Promise<Address> {
+async function send(tee: TeeAccount, operations: Call[][]): Promise<Address> {
+  const { account, bundler } = await senderOf(tee);
+  await Promise.all(operations.map((calls) => bundler.sendUserOperation({ calls })));
+  return account.address;
+}
+
+/** The same with one touch. */
+async function sendTogether(tee: TeeAccount, operations: Call[][]): Promise<string[]> {
+  const { bundler } = await senderOf(tee);
+  return (await readmeTogether(bundler, operations)).map(({ status }) => status);
+}
+
+async function senderOf(tee: TeeAccount) {
   const paymaster = createTeePaymaster({ rpcUrl: urls.rpc, account: tee, entryPointVersion: entryPoint.version });
   const client = createPublicClient({ chain: foundry, transport: http(urls.chain) }) as PublicClient;
   const account = await toAccount(client, entryPoint, tee, toTeeOwner({ account: tee, paymaster }));
@@ -36,8 +54,7 @@ async function send(tee: TeeAccount, operations: { to: Address; data: Hex }[][])
       estimateFeesPerGas: async () => ({ maxFeePerGas: 4_000_000_000n, maxPriorityFeePerGas: 1_000_000_000n }),
     },
   });
-  await Promise.all(operations.map((calls) => bundler.sendUserOperation({ calls })));
-  return account.address;
+  return { account, bundler };
 }
 
 /** The error that an action ends with. */
@@ -55,6 +72,7 @@ async function errorOf(action: () => Promise<unknown>) {
 const page = {
   register,
   send,
+  sendTogether,
   find: (rpId?: string) => findTeeAccount({ kmsUrl: urls.kms, rpId }),
   errorOf,
   readme: {

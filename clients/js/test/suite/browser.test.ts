@@ -47,6 +47,26 @@ test("a page registers with one touch, and sends several operations at once with
   );
 });
 
+test("a page has several operations approved with one touch", async () => {
+  const { tab, session, authenticatorId } = await open(ORIGIN);
+  const calls = (...numbers: number[]) => numbers.map(call).map(({ to, data }) => ({ to, data }));
+  const tee = await tab.evaluate(() => page.register());
+  const sender = await tab.evaluate(([tee, first]) => page.send(tee, [first]), [tee, calls(1)] as const);
+  await succeeded(sender, 1);
+
+  const later = [calls(2), calls(3, 4), calls(5)];
+  const sent = await tab.evaluate(([tee, later]) => page.sendTogether(tee, later), [tee, later] as const);
+
+  assert.deepEqual(sent, ["fulfilled", "fulfilled", "fulfilled"]);
+  await succeeded(sender, 4);
+  // A registration, the first operation, and the list: a counting passkey uses one count for it.
+  const { credentials } = await session.send("WebAuthn.getCredentials", { authenticatorId });
+  assert.deepEqual(
+    credentials.map(({ signCount }) => signCount),
+    [3],
+  );
+});
+
 test("a page that forgot its account finds it", async () => {
   const { tab } = await open(ORIGIN);
   const { sender, ...tee } = await tab.evaluate(() => page.register());

@@ -392,7 +392,7 @@ fn is_decided_later(status: Status) -> bool {
         // and paymaster.
         30 | 42 | 45 | 50..=52 => true,
         // About the passkey's assertion.
-        70..=88 => true,
+        70..=89 => true,
         // Failures of the TEE when it is asked to sign.
         90..=96 => true,
         _ => false,

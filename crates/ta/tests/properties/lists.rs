@@ -1,7 +1,7 @@
 //! Properties 1 to 4 for lists: a passkey approves several operations by one signature over their
 //! list, and nothing that is not in the list.
 
-use proto::command::{PasskeyAssertion, SignatureScheme, Sponsor};
+use proto::command::{PasskeyAssertion, SignWithHybridKey, SignatureScheme, Sponsor};
 use proto::{Bounded, EntryPointVersion, IntentHash, IntentList, Permissions, Status, frame};
 
 use crate::support::requests::{batch, sign, sponsor};
@@ -40,7 +40,7 @@ pub fn one_gesture_approves_every_operation_of_its_list_on_every_entry_point() {
     passkey.count = 5;
     let commands: Vec<_> = EntryPointVersion::ALL.map(|version| sponsor(version, "alice", 0)).to_vec();
     let operations: Vec<_> = EntryPointVersion::ALL.map(|version| sign(version, "alice", 1)).to_vec();
-    let signed = operations.iter().map(|operation| operation.intent_hash());
+    let signed = operations.iter().map(SignWithHybridKey::intent_hash);
     let assertion = passkey.assert_all(&list(&intents(&commands).into_iter().chain(signed).collect::<Vec<_>>()));
     for command in commands {
         let reply = world.call(&with(command, &assertion, &relay)).unwrap();

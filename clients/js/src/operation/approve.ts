@@ -1,0 +1,140 @@
+import type { Hex } from "viem";
+import { ClientError } from "../errors/client.js";
+import type { Authenticator } from "../passkey/authenticator.js";
+import { queueOf } from "../passkey/queue.js";
+import { touch } from "../passkey/touch.js";
+import { getIntentListHash, MOST_INTENTS, tooMany } from "./intent.js";
+import { type Approval, askIntent, type Intent, redeem, type SponsorParameters, type Sponsorship } from "./sponsor.js";
+
+/** Sends one operation, with this touch in its `paymasterContext`. */
+export type Sender<Result> = (touch: SharedTouch) => Promise<Result>;
+
+/** What became of each sender, in their order, as `Promise.allSettled` says it. */
+export type Settled<Senders extends readonly Sender<unknown>[]> = {
+  -readonly [Key in keyof Senders]: PromiseSettledResult<Awaited<ReturnType<Senders[Key]>>>;
+};
+
+/**
+ * Has several operations approved with one touch, 16 at most:
+ *
+ * ```ts
+ * const [first, second] = await approveTogether([
+ *   (touch) => bundler.sendUserOperation({ calls: one, paymasterContext: { touch } }),
+ *   (touch) => bundler.sendUserOperation({ calls: other, paymasterContext: { touch } }),
+ * ]);
+ * ```
+ *
+ * The senders start at once. When each has its final operation, or has failed, the touch approves
+ * the list of what is left, and each operation is sponsored and sent by itself: one that fails
+ * leaves the others as they are. All need the same passkey. Each operation has to be valid,
+ * whichever is mined first: with a nonce key of its own (viem's default) and of a deployed account,
+ * or on another chain.
+ *
+ * @throws {@link ClientError} `too_many_operations`, before anything is asked.
+ */
+export async function approveTogether<const Senders extends readonly Sender<unknown>[]>(
+  senders: Senders,
+): Promise<Settled<Senders>> {
+  if (senders.length > MOST_INTENTS) throw tooMany(senders.length);
+  const ceremony = new Ceremony(senders.length);
+  const sending = senders.map(async (send) => {
+    const shared = new SharedTouch(ceremony);
+    try {
+      return await send(shared);
+    } finally {
+      // One that failed, or asked for another touch: nobody waits for it.
+      shared.leave();
+    }
+  });
+  return (await Promise.allSettled(sending)) as Settled<Senders>;
+}
+
+/** The part of one operation in a touch of {@link approveTogether}. */
+export class SharedTouch {
+  readonly #ceremony: Ceremony;
+  #isAwaited = true;
+
+  /** @internal */
+  constructor(ceremony: Ceremony) {
+    this.#ceremony = ceremony;
+  }
+
+  /** @internal Has the operation sponsored once the list was approved. */
+  async sponsor(parameters: SponsorParameters): Promise<Sponsorship> {
+    const intent = await askIntent(parameters);
+    const sponsored = this.#ceremony.join(intent, parameters);
+    this.leave();
+    return sponsored;
+  }
+
+  /** @internal The others no longer wait for this one. */
+  leave(): void {
+    if (!this.#isAwaited) return;
+    this.#isAwaited = false;
+    this.#ceremony.leave();
+  }
+}
+
+interface Member {
+  intent: Intent;
+  authenticator: Authenticator;
+  /** Has the operation sponsored, and settles what its sender waits for. */
+  redeem(approval: Approval): Promise<void>;
+  refuse(error: unknown): void;
+}
+
+/** One touch over a list that is complete when nobody is awaited any more. */
+class Ceremony {
+  readonly #members: Member[] = [];
+  #awaited: number;
+
+  constructor(senders: number) {
+    this.#awaited = senders;
+  }
+
+  join(intent: Intent, parameters: SponsorParameters): Promise<Sponsorship> {
+    const { authenticator } = parameters;
+    if (this.#awaited === 0) {
+      throw new ClientError("touch_over", "the touch was over before this operation asked for it");
+    }
+    const [first] = this.#members;
+    if (first !== undefined && !isSamePasskey(first, { intent, authenticator })) {
+      throw new ClientError("touch_not_shared", "this operation needs another passkey than the first of the list");
+    }
+    return new Promise((resolve, reject) => {
+      const settle = (approval: Approval) => redeem(parameters, approval).then(resolve, reject);
+      this.#members.push({ intent, authenticator, redeem: settle, refuse: reject });
+    });
+  }
+
+  leave(): void {
+    this.#awaited -= 1;
+    const [first] = this.#members;
+    if (this.#awaited === 0 && first !== undefined) void this.#run(first);
+  }
+
+  /** Holds the queue until the last one is sponsored: a passkey with a counter is used in order. */
+  #run({ authenticator, intent: { webauthn } }: Member): Promise<void> {
+    return queueOf(authenticator).run(async () => {
+      try {
+        const intents = [...new Set(this.#members.map(({ intent }) => intent.hash))];
+        const assertion = await touch({ challenge: challengeOf(intents), webauthn, authenticator });
+        const approval = intents.length > 1 ? { ...assertion, intents } : assertion;
+        await Promise.all(this.#members.map((member) => member.redeem(approval)));
+      } catch (error) {
+        for (const member of this.#members) member.refuse(error);
+      }
+    });
+  }
+}
+
+function challengeOf(intents: readonly Hex[]): Hex {
+  const [only] = intents;
+  return intents.length === 1 && only !== undefined ? only : getIntentListHash(intents);
+}
+
+function isSamePasskey(one: Pick<Member, "intent" | "authenticator">, other: typeof one): boolean {
+  const passkeys = ({ intent: { webauthn } }: typeof one) =>
+    JSON.stringify([webauthn.rpId, webauthn.allowCredentials?.map(({ id }) => id).sort()]);
+  return one.authenticator === other.authenticator && passkeys(one) === passkeys(other);
+}
