@@ -4,8 +4,6 @@
 //! `sh run`; `sh run` must succeed, and answer what the `json answer` after it shows; `js NAME.mjs`
 //! is a file; `js browser IN OUT` is what a page does with a passkey, done by a software passkey.
 
-use std::ffi::OsString;
-use std::iter;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -32,13 +30,6 @@ fn every_example_of_the_api_runs_and_answers_what_is_shown() {
     }
     assert!(reader.ran > LEAST_EXAMPLES, "only {} examples ran", reader.ran);
     assert!(reader.compared > LEAST_EXAMPLES, "only {} answers were looked at", reader.compared);
-}
-
-/// The reader has installed the program.
-fn path_with_super_relay() -> OsString {
-    let folder = Path::new(env!("CARGO_BIN_EXE_super-relay")).parent().unwrap().to_owned();
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::join_paths(iter::once(folder).chain(std::env::split_paths(&path))).unwrap()
 }
 
 /// Follows the page's instructions.
@@ -91,7 +82,7 @@ impl Reader {
         let output = Command::new("bash")
             .args(["-euo", "pipefail", "-c", &format!("{}{}", self.prelude, block.text)])
             .current_dir(self.folder.path())
-            .env("PATH", path_with_super_relay())
+            .env("PATH", project::path_with_super_relay())
             .env("RPC", &self.node.rpc)
             .env("KMS", &self.node.kms)
             .env("ADMIN_KEY", self.node.admin_key())
