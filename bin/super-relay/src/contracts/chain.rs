@@ -81,8 +81,8 @@ impl Plan {
     pub fn shown(&self) -> Value {
         json!({
             "chainId": self.chain_id,
-            "from": self.from,
-            "to": self.call.to,
+            "from": proto::Address::from(self.from),
+            "to": proto::Address::from(self.call.to),
             "value": self.call.value.to_string(),
             "data": self.call.data,
             "nonce": self.nonce,

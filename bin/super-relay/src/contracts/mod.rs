@@ -247,7 +247,7 @@ pub async fn run(args: ContractsArgs) -> Result<Outcome, ContractsError> {
         let plan = chain.plan(from.into(), call, fees).await?;
         if args.dry_run || !args.yes {
             let verdict = if args.dry_run { Ok(()) } else { Err(ContractsError::NotConfirmed) };
-            let shown = json!({ "dryRun": true, "transaction": plan.shown(), "paymaster": args.command.paymaster()? });
+            let shown = json!({ "dryRun": true, "transaction": plan.shown(), "paymaster": paymaster::shown(args.command.paymaster()?) });
             return Ok(Outcome { text: printable_json(&shown), verdict });
         }
         let key = key.as_ref().ok_or(ContractsError::KeyMissing)?;

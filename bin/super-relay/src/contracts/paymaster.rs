@@ -14,6 +14,11 @@ use super::error::ContractsError;
 /// code`.
 const CREATE2_DEPLOYER: Address = address!("4e59b44847b379578588920ca78fbf26c0b4956c");
 
+/// With its checksum (ERC-55).
+pub fn shown(address: Address) -> proto::Address {
+    address.into()
+}
+
 /// What a command has to do next.
 pub enum Step {
     /// Nothing: the chain is as it should be.
@@ -196,10 +201,10 @@ impl<'a> Paymaster<'a> {
     pub async fn state(&self, signer: Option<Address>) -> Result<Value, ContractsError> {
         let funds = self.funds().await?;
         let mut state = json!({
-            "address": self.address,
-            "entryPoint": self.entry_point,
-            "owner": self.view(&SuperPaymaster::ownerCall {}).await?,
-            "guardian": self.view(&SuperPaymaster::guardianCall {}).await?,
+            "address": shown(self.address),
+            "entryPoint": shown(self.entry_point),
+            "owner": shown(self.view(&SuperPaymaster::ownerCall {}).await?),
+            "guardian": shown(self.view(&SuperPaymaster::guardianCall {}).await?),
             "paused": self.is_paused().await?,
             "activationDelay": self.view(&SuperPaymaster::activationDelayCall {}).await?,
             "maxWindow": self.view(&SuperPaymaster::maxWindowCall {}).await?,
@@ -214,7 +219,7 @@ impl<'a> Paymaster<'a> {
             let is_known = !record.proposedAt.is_zero();
             let at = if is_known { Some(self.activatable_at(&record).await?) } else { None };
             state["signer"] = json!({
-                "address": signer,
+                "address": shown(signer),
                 "active": !record.activatedAt.is_zero(),
                 "proposedAt": is_known.then(|| record.proposedAt.to::<u64>()),
                 "activatableAt": at,
