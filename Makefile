@@ -1,5 +1,5 @@
 # The verbs of the project. Each is a script or a cargo command that also runs by itself.
-.PHONY: help demo optee run test test-optee fuzz check bench bundler contracts bench-optee ta ta-measurement
+.PHONY: help demo optee chain run paymaster test test-optee fuzz check bench bundler contracts bench-optee ta ta-measurement
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -10,8 +10,14 @@ demo: ## one sponsored operation on a local chain, step by step (ARGS="--entrypo
 optee: ## the demo with a real TEE: OP-TEE in QEMU (ARGS="--entrypoint 0.8", RPMB=1)
 	scripts/optee/demo $(ARGS)
 
-run: ## the node with config/dev.toml for a chain and contracts of your own (make demo ARGS=--keep brings all)
+chain: ## a local chain for config/dev.toml: anvil at 127.0.0.1:8545 with EntryPoint v0.7
+	scripts/dev-chain $(ARGS)
+
+run: ## the node with config/dev.toml, for the chain of `make chain` or one of your own
 	scripts/run $(ARGS)
+
+paymaster: ## the paymaster of config/dev.toml on that chain, once the node runs
+	scripts/dev-paymaster $(ARGS)
 
 bundler: ## an ERC-4337 bundler for a local chain (ARGS="CHAIN_URL [PORT]"), at http://127.0.0.1:4337
 	scripts/bundler $(ARGS)

@@ -9,7 +9,7 @@ use proto::{Address, Hash, TeeId};
 
 use crate::config::{Config, Log, LogFormat, Sources, reference};
 use crate::error::Error;
-use crate::{admin, api_key, send, telemetry, wire};
+use crate::{admin, api_key, contracts, send, telemetry, wire};
 
 /// Paymaster relay for ERC-4337: a passkey approves, the relay approves, a TEE signs.
 #[derive(Parser)]
@@ -60,6 +60,13 @@ enum Command {
     /// and its call succeeded, 1 if nothing was sent, 3 if it is not known whether it was mined, 4
     /// if its call reverted.
     Send(send::SendArgs),
+    /// Deploy the paymaster contract, admit the TEE's signer, deposit, stake, pause.
+    ///
+    /// Each command looks at the chain first, and sends only what is missing. --dry-run shows the
+    /// transaction with gas and fees; --yes sends it, signed by a key in a file. Prints JSON. Exit
+    /// codes: 0 if it is done, 1 if nothing was sent, 3 if a transaction is not known to be mined,
+    /// 4 if it reverted.
+    Contracts(contracts::ContractsArgs),
     /// Check the configuration, or describe its keys.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -184,6 +191,11 @@ impl Cli {
             Command::ApiKey(ApiKeyArgs { config, command }) => print(&api_key::run(command, &config.load()?).await?),
             Command::Send(args) => {
                 let send::Outcome { text, verdict } = send::run(args).await?;
+                print(&text)?;
+                Ok(verdict?)
+            }
+            Command::Contracts(args) => {
+                let contracts::Outcome { text, verdict } = contracts::run(args).await?;
                 print(&text)?;
                 Ok(verdict?)
             }

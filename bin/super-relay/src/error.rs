@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
+use crate::contracts::ContractsError;
 use crate::send::SendError;
 
 /// Why a command failed.
@@ -29,6 +30,9 @@ pub enum Error {
     /// An operation was not sent, or is not known to be mined.
     #[error("send: {0}")]
     Send(#[from] SendError),
+    /// A transaction for a contract was not sent, or is not known to be mined.
+    #[error("contracts: {0}")]
+    Contracts(#[from] ContractsError),
 }
 
 impl Error {
@@ -36,6 +40,7 @@ impl Error {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Send(error) => error.exit_code().into(),
+            Self::Contracts(error) => error.exit_code().into(),
             _ => ExitCode::FAILURE,
         }
     }

@@ -88,6 +88,11 @@ impl LocalKey {
         self.address
     }
 
+    /// The same key for alloy's transactions; `None` never happens.
+    pub fn wallet(&self) -> Option<PrivateKeySigner> {
+        PrivateKeySigner::from_slice(&self.key.to_bytes()).ok()
+    }
+
     /// Signs a hash as it is: the caller knows what it is a hash of.
     pub fn sign(&self, hash: &[u8; 32]) -> Signature {
         let (signature, recovery_id) = self.key.sign_prehash_recoverable(hash);

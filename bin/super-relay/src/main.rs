@@ -1,10 +1,12 @@
 //! super-relay: one binary, started as `node` or `kms`, or as a tool of its operator.
 
+mod address;
 mod admin;
 mod api_key;
 mod cli;
 mod client;
 mod config;
+mod contracts;
 mod error;
 mod in_process_kms;
 mod json_rpc;

@@ -16,8 +16,22 @@ pub fn printable(line: &str) -> String {
     shown
 }
 
-/// JSON on several lines, each of them [`printable`].
+/// JSON on several lines, whole: a program may read it. Strings have no line breaks of their own.
 pub fn printable_json(json: &serde_json::Value) -> String {
-    let lines: Vec<String> = format!("{json:#}").lines().map(printable).collect();
-    lines.join("\n")
+    let shown = |c| if c != '\n' && is_obeyed(c) { char::REPLACEMENT_CHARACTER } else { c };
+    format!("{json:#}").chars().map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_stays_whole_and_has_nothing_that_a_terminal_obeys() {
+        let long = "ab".repeat(MAX_SHOWN);
+        let shown = printable_json(&serde_json::json!({ "data": long, "message": "a\nb\u{202e}\u{9b}c" }));
+        let read: serde_json::Value = serde_json::from_str(&shown).unwrap();
+        assert_eq!(read["data"], long);
+        assert_eq!(read["message"], "a\nb\u{fffd}\u{fffd}c");
+    }
 }

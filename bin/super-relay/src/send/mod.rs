@@ -17,6 +17,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value, json};
 use url::Url;
 
+use crate::address::parse_address;
 use crate::local_key::{KeyArgs, LocalKey, read_private};
 use crate::printable::printable_json;
 use endpoint::{Endpoint, Sent};
@@ -55,7 +56,7 @@ pub struct SendArgs {
     #[arg(long, value_name = "URL", env = "SUPER_RELAY_BUNDLER_URL", hide_env_values = true)]
     bundler: Option<Url>,
     /// The EntryPoint. Default: the relay's first one on that chain.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
     entry_point: Option<Address>,
     /// Its version: 0.6, 0.7, 0.8 or 0.9. Default: that of the public EntryPoint with its address.
     #[arg(long, value_name = "VERSION")]
@@ -72,7 +73,7 @@ pub struct SendArgs {
     #[arg(long, value_name = "ID")]
     policy: Option<String>,
     /// The only paymaster to accept. Default: any that the relay names.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
     paymaster: Option<Address>,
     /// Seconds to wait for the receipt; 0 does not ask for it.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]

@@ -4,8 +4,6 @@
 //! `sh run`; `sh run` must succeed, and answer what the `json answer` after it shows; `js NAME.mjs`
 //! is a file; `js browser IN OUT` is what a page does with a passkey, done by a software passkey.
 
-use std::ffi::OsString;
-use std::iter;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -18,7 +16,7 @@ use super::node::Node;
 use super::project;
 use super::shape::differences;
 
-const PAGE: &str = "docs/api.md";
+pub const PAGE: &str = "docs/api.md";
 /// Those of the demo.
 const RP_ID: &str = "localhost";
 const ORIGIN: &str = "http://localhost:5173";
@@ -26,7 +24,8 @@ const LEAST_EXAMPLES: usize = 15;
 
 #[test]
 fn every_example_of_the_api_runs_and_answers_what_is_shown() {
-    let mut reader = Reader::new();
+    let node = Node::start();
+    let mut reader = Reader::of(&node.rpc, &node.kms, node.admin_key());
     for block in blocks(&project::read(PAGE)) {
         reader.follow(&block);
     }
@@ -34,16 +33,11 @@ fn every_example_of_the_api_runs_and_answers_what_is_shown() {
     assert!(reader.compared > LEAST_EXAMPLES, "only {} answers were looked at", reader.compared);
 }
 
-/// The reader has installed the program.
-fn path_with_super_relay() -> OsString {
-    let folder = Path::new(env!("CARGO_BIN_EXE_super-relay")).parent().unwrap().to_owned();
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::join_paths(iter::once(folder).chain(std::env::split_paths(&path))).unwrap()
-}
-
 /// Follows the page's instructions.
-struct Reader {
-    node: Node,
+pub struct Reader {
+    rpc: String,
+    kms: String,
+    admin_key: String,
     folder: TempDir,
     passkey: SoftPasskey,
     prelude: String,
@@ -53,7 +47,8 @@ struct Reader {
 }
 
 impl Reader {
-    fn new() -> Self {
+    /// A reader who has that node, and the key of its TEE's admin.
+    pub fn of(rpc: &str, kms: &str, admin_key: String) -> Self {
         for tool in ["curl", "jq", "node"] {
             let found = Command::new(tool).arg("--version").stdout(Stdio::null()).status();
             assert!(found.is_ok(), "{PAGE} needs {tool}");
@@ -62,7 +57,9 @@ impl Reader {
         let ethers = project::root().join("contracts/node_modules");
         std::os::unix::fs::symlink(ethers, folder.path().join("node_modules")).unwrap();
         Self {
-            node: Node::start(),
+            rpc: rpc.to_owned(),
+            kms: kms.to_owned(),
+            admin_key,
             folder,
             passkey: SoftPasskey::create(RP_ID, ORIGIN).unwrap(),
             prelude: String::new(),
@@ -72,7 +69,13 @@ impl Reader {
         }
     }
 
-    fn follow(&mut self, block: &Block) {
+    /// Where the reader keeps the files of the page.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Does what a block of the page says.
+    pub fn follow(&mut self, block: &Block) {
         let info: Vec<&str> = block.info.iter().map(String::as_str).collect();
         match info[..] {
             ["sh", "prelude"] => self.prelude.push_str(&block.text),
@@ -91,10 +94,10 @@ impl Reader {
         let output = Command::new("bash")
             .args(["-euo", "pipefail", "-c", &format!("{}{}", self.prelude, block.text)])
             .current_dir(self.folder.path())
-            .env("PATH", path_with_super_relay())
-            .env("RPC", &self.node.rpc)
-            .env("KMS", &self.node.kms)
-            .env("ADMIN_KEY", self.node.admin_key())
+            .env("PATH", project::path_with_super_relay())
+            .env("RPC", &self.rpc)
+            .env("KMS", &self.kms)
+            .env("ADMIN_KEY", &self.admin_key)
             .stdin(Stdio::null())
             .output()
             .unwrap();

@@ -10,6 +10,7 @@ mod circles;
 mod conflicts;
 mod contract_commands;
 mod dependencies;
+mod dev_toml;
 mod errors;
 mod examples;
 mod layers;

@@ -1,5 +1,7 @@
 //! The checkout: its location and files.
 
+use std::ffi::OsString;
+use std::iter;
 use std::path::{Path, PathBuf};
 
 /// Created by builds and by npm; not documented.
@@ -8,6 +10,13 @@ const MADE: [&str; 6] = ["target", "node_modules", "cache", "out", "dist", "buil
 /// The root of the project.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// The `PATH` of a reader who has installed the program.
+pub fn path_with_super_relay() -> OsString {
+    let folder = Path::new(env!("CARGO_BIN_EXE_super-relay")).parent().unwrap().to_owned();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::join_paths(iter::once(folder).chain(std::env::split_paths(&path))).unwrap()
 }
 
 /// A file of the project.

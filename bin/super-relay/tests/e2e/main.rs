@@ -18,6 +18,7 @@ mod clients;
 mod config;
 mod connections;
 mod connections_flood;
+mod contracts;
 mod dual_signature;
 mod echoes;
 mod eip7702;

@@ -1,0 +1,113 @@
+//! Why a transaction for the paymaster contract was not sent, or is not known to be mined.
+
+use alloy_primitives::{Address, B256, U256};
+use thiserror::Error;
+
+use crate::local_key::KeyFileError;
+
+/// Nothing was sent, except with [`ContractsError::NotMined`] and [`ContractsError::Reverted`].
+#[derive(Debug, Error)]
+pub enum ContractsError {
+    /// A key or passphrase.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    /// Nobody signs.
+    #[error("no key: name its file with --key-file, or, for a dry run, the sender's address with --from")]
+    KeyMissing,
+    /// The plan was not confirmed.
+    #[error("nothing was sent: repeat the command with --yes to send what is shown above")]
+    NotConfirmed,
+    /// Another chain.
+    #[error("the node is of chain {served}, not {expected} (--chain-id)")]
+    WrongChain {
+        /// As the node says.
+        served: u64,
+        /// As on the command line.
+        expected: u64,
+    },
+    /// The node does not answer, or refuses.
+    #[error("the node: {method}: {problem}")]
+    Node {
+        /// The method.
+        method: &'static str,
+        /// The problem.
+        problem: String,
+    },
+    /// Nothing is deployed there.
+    #[error("no {what} at {address} on this chain")]
+    NoContract {
+        /// What was expected.
+        what: &'static str,
+        /// Where.
+        address: Address,
+    },
+    /// Something else is deployed there.
+    #[error("{0} is not one of our paymaster contracts")]
+    NotPaymaster(Address),
+    /// The embedded creation code.
+    #[error("this build has no creation code of the paymaster contract")]
+    NoCode,
+    /// A call that reverts, found before it is sent.
+    #[error("the transaction would revert: {0}")]
+    WouldRevert(String),
+    /// Not enough to pay for it.
+    #[error("{from} has {balance} wei, and needs at least {needed} wei for this transaction")]
+    BalanceTooLow {
+        /// The sender.
+        from: Address,
+        /// Wei.
+        balance: U256,
+        /// Wei: the value sent, and the gas if it is known.
+        needed: U256,
+    },
+    /// The activation delay.
+    #[error("{signer} is proposed, and can be activated in {seconds} s, from {at} on (Unix seconds)")]
+    TooEarly {
+        /// The signer.
+        signer: Address,
+        /// Unix seconds.
+        at: u64,
+        /// From the latest block on.
+        seconds: u64,
+    },
+    /// The contract's record is about another TEE or other code.
+    #[error(
+        "{signer} is known with measurement {measurement} and TEE id {tee_id}: if that is wrong, remove-signer first"
+    )]
+    OtherRecord {
+        /// The signer.
+        signer: Address,
+        /// Recorded.
+        measurement: B256,
+        /// Recorded.
+        tee_id: B256,
+    },
+    /// Sent, and not seen in a block.
+    #[error(
+        "transaction {hash} is not known to be mined after {seconds} s{}: it may still be",
+        problem.as_ref().map(|problem| format!(" ({problem})")).unwrap_or_default()
+    )]
+    NotMined {
+        /// The transaction.
+        hash: B256,
+        /// Seconds waited.
+        seconds: u64,
+        /// The last problem of sending or asking.
+        problem: Option<String>,
+    },
+    /// Mined, without effect.
+    #[error("transaction {0} was mined and reverted")]
+    Reverted(B256),
+}
+
+impl ContractsError {
+    /// The exit code: 1 if nothing was sent, 3 if it is not known whether it was mined, 4 if it was
+    /// and reverted.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::NotMined { .. } => 3,
+            Self::Reverted(_) => 4,
+            _ => 1,
+        }
+    }
+}
