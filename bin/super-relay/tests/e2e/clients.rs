@@ -62,6 +62,15 @@ async fn permissionlesss_client_for_pimlico_works(version: EntryPointVersion) {
     Suite::new("pimlico.test.mjs").passes(&world).await;
 }
 
+/// The reference implementation, with the rules of ERC-7562 on.
+#[tokio::test]
+async fn a_second_bundler_that_holds_operations_against_erc7562_mines_what_the_relay_answers() {
+    let world = Setup::of(EntryPointVersion::V06).without_passkey().start().await;
+    let bundler = Bystander::start("strict-bundler/start.mjs", &[world.anvil.url().as_str()]).await;
+
+    Suite::new("strict-bundler.test.mjs").with("BUNDLER", bundler.url()).passes(&world).await;
+}
+
 #[tokio::test]
 async fn one_url_with_a_publishable_key_in_it_is_enough_too() {
     let require = |configuration: &mut Value| {
