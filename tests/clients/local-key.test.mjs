@@ -10,7 +10,6 @@ import { http } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import {
   createBundlerClient,
-  createPaymasterClient,
   toSimple7702SmartAccount,
 } from "viem/account-abstraction";
 import { signAuthorization } from "viem/actions";
@@ -24,17 +23,20 @@ import {
   origin,
   paymasterAddress,
   signatureScheme,
+  simple7702Account,
+  simpleAccount,
   steadyFees,
   urls,
+  viemsPaymaster,
 } from "./support/world.mjs";
 
 const owner = () => privateKeyToAccount(generatePrivateKey());
 
-const bundlerOf = (account, options) =>
+const bundlerOf = async (account, options) =>
   createBundlerClient({
     account,
     client: chain,
-    paymaster: createPaymasterClient({ transport: http(urls.rpc) }),
+    paymaster: await viemsPaymaster(),
     transport: http(urls.bundler),
     pollingInterval: 100,
     userOperation: steadyFees,
@@ -43,7 +45,7 @@ const bundlerOf = (account, options) =>
 
 /** Two operations one after the other, the first of which makes the account; it may carry more. */
 async function sendsTwice(account, first) {
-  const bundler = bundlerOf(account);
+  const bundler = await bundlerOf(account);
   for (const operation of [{ calls: [call], ...first }, { calls: [call, call] }]) {
     const hash = await bundler.sendUserOperation(operation);
     const receipt = await bundler.waitForUserOperationReceipt({ hash });
@@ -54,7 +56,7 @@ async function sendsTwice(account, first) {
 }
 
 test("viem's paymaster client sponsors a SimpleAccount with a local key", async () => {
-  await sendsTwice(await toSimpleSmartAccount({ client: chain, owner: owner(), entryPoint }));
+  await sendsTwice(await toSimpleSmartAccount({ client: chain, owner: owner(), ...simpleAccount }));
 });
 
 test("the code of the docs sponsors a local key", { skip: entryPoint.version !== "0.7" }, async () => {
@@ -99,9 +101,9 @@ test("the Python example signs nothing that nobody pays for", { skip: entryPoint
 test("an account of the TEE can't be named without its passkey", async () => {
   browser(origin);
   const { accountId } = await (await recipe()).createAccount(urls.kms, "alice", { signatureScheme });
-  const account = await toSimpleSmartAccount({ client: chain, owner: owner(), entryPoint });
+  const account = await toSimpleSmartAccount({ client: chain, owner: owner(), ...simpleAccount });
 
-  const sending = bundlerOf(account, { paymasterContext: { accountId } }).sendUserOperation({ calls: [call] });
+  const sending = (await bundlerOf(account, { paymasterContext: { accountId } })).sendUserOperation({ calls: [call] });
 
   await assert.rejects(sending, (error) => {
     assert.match(String(error), /passkey/);
@@ -111,8 +113,10 @@ test("an account of the TEE can't be named without its passkey", async () => {
 });
 
 for (const toAccount of [toSimple7702SmartAccount, to7702SimpleSmartAccount]) {
-  test(`viem's paymaster client sponsors a ${toAccount.name}`, { skip: entryPoint.version !== "0.8" }, async () => {
-    const account = await toAccount({ client: chain, owner: owner() });
+  const versions = toAccount === toSimple7702SmartAccount ? ["0.8", "0.9"] : ["0.8"];
+  const skip = !versions.includes(entryPoint.version);
+  test(`viem's paymaster client sponsors a ${toAccount.name}`, { skip }, async () => {
+    const account = await toAccount({ client: chain, owner: owner(), ...simple7702Account });
     const { account: signer, address: contractAddress } = account.authorization;
 
     await sendsTwice(account, { authorization: await signAuthorization(chain, { account: signer, contractAddress }) });

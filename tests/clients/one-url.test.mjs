@@ -8,16 +8,18 @@ import { createClient, http } from "viem";
 import { createBundlerClient } from "viem/account-abstraction";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { oneUrlRecipe } from "./support/docs.mjs";
-import { call, chain, entryPoint, paymasterAddress, steadyFees, urls } from "./support/world.mjs";
+import { call, chain, entryPoint, paymasterAddress, simpleAccount, steadyFees, urls, viemsPaymaster } from "./support/world.mjs";
 
 const owner = () => privateKeyToAccount(generatePrivateKey());
-const newAccount = () => toSimpleSmartAccount({ client: chain, owner: owner(), entryPoint });
+const newAccount = () => toSimpleSmartAccount({ client: chain, owner: owner(), ...simpleAccount });
+
+const paymaster = entryPoint.version === "0.9" ? await viemsPaymaster() : true;
 
 const relayFor = (account) =>
   createBundlerClient({
     account,
     client: chain,
-    paymaster: true,
+    paymaster,
     transport: http(urls.rpc),
     pollingInterval: 100,
     userOperation: steadyFees,
@@ -34,7 +36,7 @@ test("the code of the docs sends with one URL", { skip: entryPoint.version !== "
   assertSponsored(await sendWithOneUrl(urls.rpc, urls.chain, owner(), [call]));
 });
 
-test("viem estimates, has sponsored, sends and finds operations with paymaster: true", async () => {
+test("viem estimates, has sponsored, sends and finds operations", async () => {
   const relay = relayFor(await newAccount());
   for (const calls of [[call], [call, call]]) {
     const hash = await relay.sendUserOperation({ calls });
@@ -48,12 +50,27 @@ test("viem estimates, has sponsored, sends and finds operations with paymaster: 
   assert.equal(await chain.getBalance({ address: relay.account.address }), 0n);
 });
 
+test("viem's paymaster: true drops the signature of v0.9", { skip: entryPoint.version !== "0.9" }, async () => {
+  const bundler = createBundlerClient({
+    account: await newAccount(),
+    client: chain,
+    paymaster: true,
+    transport: http(urls.rpc),
+    userOperation: steadyFees,
+  });
+
+  await assert.rejects(bundler.sendUserOperation({ calls: [call] }), (error) => {
+    assert.match(error.details, /AA33/);
+    return true;
+  });
+});
+
 test("permissionless's client sends with one URL", async () => {
   const client = createSmartAccountClient({
     account: await newAccount(),
     client: chain,
     chain: chain.chain,
-    paymaster: true,
+    paymaster,
     bundlerTransport: http(urls.rpc),
     pollingInterval: 100,
     userOperation: steadyFees,

@@ -56,21 +56,3 @@ impl Predeployed {
         Ok(code.into())
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::*;
-
-    #[test]
-    fn code_of_another_digest_is_refused() {
-        let tools = Tools::locate(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).unwrap();
-        let [entry_point, _] = CONTRACTS;
-
-        let error = Predeployed { digest: B256::ZERO, ..entry_point }.code(&tools).unwrap_err();
-
-        let found = "0xf0d229c3dc08a14b41cbd87911c96f9180a55c63aabae897a13aa6cf6f64299a";
-        assert!(error.to_string().ends_with(&format!("its SHA-256 is {found}, not {}", B256::ZERO)), "{error}");
-    }
-}

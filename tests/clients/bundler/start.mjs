@@ -8,6 +8,7 @@ const ENTRY_POINTS = [
   "0x5FF137D4b0FDCD49DcA30c7CF57E578a026d2789",
   "0x0000000071727De22E5E9d8BAf0edAc6f37da032",
   "0x4337084D9E255Ff0702461CF8895CE9E3b5Ff108",
+  "0x433709009B8330FDa32311DF1C2AFA402eD8D009",
 ];
 const HUNDRED_ETHER = "0x56bc75e2d63100000";
 
@@ -40,7 +41,7 @@ async function fundedKey() {
 const codes = await Promise.all(ENTRY_POINTS.map((address) => ask("eth_getCode", [address, "latest"])));
 const deployed = ENTRY_POINTS.filter((_, index) => codes[index] !== "0x");
 if (deployed.length === 0) {
-  console.error(`no EntryPoint of v0.6, v0.7 or v0.8 is deployed at ${chain}`);
+  console.error(`no EntryPoint of v0.6 to v0.9 is deployed at ${chain}`);
   process.exit(1);
 }
 

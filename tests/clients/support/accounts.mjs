@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { toSimpleSmartAccount } from "permissionless/accounts";
 import { http } from "viem";
 import { createBundlerClient } from "viem/account-abstraction";
-import { chain, entryPoint, paymasterAddress, signatureScheme, steadyFees, urls } from "./world.mjs";
+import { chain, paymasterAddress, signatureScheme, simpleAccount, steadyFees, urls } from "./world.mjs";
 
 /** The SimpleAccount that `createAccount` made, with viem's paymaster for it in `paymaster`. */
 export async function accountOf(docs, made, rpc = urls.rpc) {
@@ -11,7 +11,7 @@ export async function accountOf(docs, made, rpc = urls.rpc) {
   const account = await toSimpleSmartAccount({
     client: chain,
     owner,
-    entryPoint,
+    ...simpleAccount,
     factoryAddress: made.factory,
     index: BigInt(made.salt),
   });

@@ -38,3 +38,6 @@ export const localKeyRecipe = () => modules(["send-local.mjs"]);
 
 /** "One URL". */
 export const oneUrlRecipe = () => modules(["one-url.mjs"]);
+
+/** "EntryPoint v0.9". */
+export const paymasterV09Recipe = () => modules(["paymaster-v09.mjs"]);

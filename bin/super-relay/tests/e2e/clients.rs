@@ -37,7 +37,7 @@ async fn the_recipe_works_on_a_chain_that_was_idle_for_50_minutes(version: Entry
     Suite::new("idle.test.mjs").with("BUNDLER", bundler.url()).passes(&world).await;
 }
 
-on_versions! { viems_paymaster_client_sponsors_a_local_key: v06 V06, v07 V07, v08 V08 }
+on_every_version! { viems_paymaster_client_sponsors_a_local_key }
 
 async fn viems_paymaster_client_sponsors_a_local_key(version: EntryPointVersion) {
     let world = Setup::of(version).without_passkey().start().await;
@@ -46,7 +46,7 @@ async fn viems_paymaster_client_sponsors_a_local_key(version: EntryPointVersion)
     Suite::new("local-key.test.mjs").with("BUNDLER", bundler.url()).passes(&world).await;
 }
 
-on_versions! { one_url_is_enough_for_viem_and_permissionless: v06 V06, v07 V07, v08 V08 }
+on_every_version! { one_url_is_enough_for_viem_and_permissionless }
 
 async fn one_url_is_enough_for_viem_and_permissionless(version: EntryPointVersion) {
     let (world, bundler) = Setup::of(version).without_passkey().start_with_bundler().await;
@@ -60,6 +60,15 @@ async fn permissionlesss_client_for_pimlico_works(version: EntryPointVersion) {
     let (world, _bundler) = Setup::of(version).without_passkey().start_with_bundler().await;
 
     Suite::new("pimlico.test.mjs").passes(&world).await;
+}
+
+/// The reference implementation, with the rules of ERC-7562 on.
+#[tokio::test]
+async fn a_second_bundler_that_holds_operations_against_erc7562_mines_what_the_relay_answers() {
+    let world = Setup::of(EntryPointVersion::V06).without_passkey().start().await;
+    let bundler = Bystander::start("strict-bundler/start.mjs", &[world.anvil.url().as_str()]).await;
+
+    Suite::new("strict-bundler.test.mjs").with("BUNDLER", bundler.url()).passes(&world).await;
 }
 
 #[tokio::test]
@@ -200,6 +209,8 @@ impl<'a> Suite<'a> {
             .env("CHAIN", world.anvil.url().as_str())
             .env("PAYMASTER", world.paymaster.address().to_string())
             .env("ENTRY_POINT_VERSION", world.version().to_string())
+            .env("FACTORY", world.deployment.account_factory.address().to_string())
+            .env("DELEGATE", world.deployment.delegate.unwrap_or_default().to_string())
             .envs(environment)
             .stdin(Stdio::null())
             .kill_on_drop(true)

@@ -1,7 +1,5 @@
 // A chain with one EntryPoint, a node with its KMS (the demo's), and a bundler.
 import { fileURLToPath } from "node:url";
-import type { Address } from "viem";
-import { startCandidateBundler } from "./candidate-bundler.js";
 import { startPage } from "./page.js";
 import { start, stop } from "./processes.js";
 
@@ -27,8 +25,7 @@ export async function startWorld(version: string): Promise<World> {
   const chain = find(/, chain at (\S+)/);
   const entryPoint = find(/EntryPoint at (0x\w{40})/);
   try {
-    const bundler =
-      version === "0.9" ? await startCandidateBundler(chain, entryPoint as Address) : await startAlto(chain);
+    const bundler = await startAlto(chain);
     return {
       environment: {
         RPC: find(/running +JSON-RPC at (\S+),/),

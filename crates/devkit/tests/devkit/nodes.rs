@@ -1,10 +1,12 @@
 //! Starting and ending nodes.
 
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use alloy_primitives::U256;
 use alloy_provider::Provider;
-use devkit::{Anvil, AnvilOptions, DevkitError, EntryPointVersion, Tools};
+use devkit::{Anvil, AnvilOptions, DevkitError, EntryPointVersion, Tools, deploy};
 
 use crate::support::{ETHER, anvil, balance};
 
@@ -48,6 +50,28 @@ fn missing_tools_are_a_failure_that_says_what_to_run() {
 
     assert!(matches!(error, DevkitError::ToolMissing { .. }), "{error}");
     assert!(error.to_string().ends_with("run scripts/node-tools"), "{error}");
+}
+
+#[tokio::test]
+async fn code_of_the_entry_point_v09_that_is_not_mainnets_is_refused() {
+    let (project, another) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."), tempfile::tempdir().unwrap());
+    let (theirs, ours) = (project.join("contracts"), another.path().join("contracts"));
+    fs::create_dir_all(ours.join("node_modules/hardhat-predeploy/bin")).unwrap();
+    for path in ["out", "node_modules/.bin", "node_modules/aa-v06", "node_modules/aa-v07", "node_modules/aa-v08"] {
+        symlink(theirs.join(path), ours.join(path)).unwrap();
+    }
+    symlink(theirs.join("node_modules/aa-v09"), ours.join("node_modules/aa-v09")).unwrap();
+    let file = format!("node_modules/hardhat-predeploy/bin/{}.bytecode", EntryPointVersion::V09.canonical_address());
+    let mut code = fs::read(theirs.join(&file)).unwrap();
+    *code.last_mut().unwrap() ^= 1;
+    fs::write(ours.join(&file), code).unwrap();
+
+    let tools = Tools::locate(another.path()).unwrap();
+    let error = deploy(&anvil(31337).await, &tools, EntryPointVersion::V09).await.unwrap_err();
+
+    let DevkitError::BadArtifact { path, detail } = error else { panic!("{error}") };
+    assert_eq!(path, ours.join(&file));
+    assert!(detail.ends_with("not 0xf0d229c3dc08a14b41cbd87911c96f9180a55c63aabae897a13aa6cf6f64299a"), "{detail}");
 }
 
 #[test]
