@@ -47,7 +47,9 @@ pub fn write(folder: &Path, ground: &Ground<'_>, args: &Args) -> Outcome<PathBuf
     };
     let unproven = if args.local_key { WITHOUT_PASSKEY } else { "" };
     let file = folder.join(FILE);
-    std::fs::write(&file, [kms.as_str(), &relay(folder, ground), unproven].concat())?;
+    let bundler =
+        args.bundler.as_ref().map(|url| format!("\n[relay.bundler]\nurls = [\"{url}\"]\n")).unwrap_or_default();
+    std::fs::write(&file, [kms.as_str(), &relay(folder, ground), unproven, &bundler].concat())?;
     Ok(file)
 }
 

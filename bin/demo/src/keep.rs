@@ -5,7 +5,7 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Outcome;
-use crate::args::DEFAULT_ORIGIN;
+use crate::args::{Args, DEFAULT_ORIGIN};
 use crate::product::LOG;
 use crate::story::Story;
 use crate::world::World;
@@ -19,12 +19,12 @@ pub async fn stop(world: &mut World) -> Outcome<()> {
 }
 
 /// Prints where everything is, and runs until a signal arrives, or the node ends.
-pub async fn until_interrupted(world: &mut World, story: &Story) -> Outcome<()> {
+pub async fn until_interrupted(world: &mut World, story: &Story, args: &Args) -> Outcome<()> {
     story.say("running", &format!("JSON-RPC at {}, KMS at {}", world.rpc_url(), world.kms_url()));
     story.more(&format!("status and metrics at {}, chain at {}", world.ops_url()?, world.chain_url()));
     if world.version() == EntryPointVersion::V07 {
         let page = format!("page at {}, once started", world.origin());
-        story.more(&format!("{page}: (cd examples/viem-page && {})", start_page(world)));
+        story.more(&format!("{page}: (cd examples/viem-page && {})", start_page(world, args)));
     }
     let file = world.file().display();
     story.more(&format!("configuration {file}, log {LOG} beside it; Ctrl-C stops and removes it"));
@@ -44,10 +44,13 @@ pub async fn until_interrupted(world: &mut World, story: &Story) -> Outcome<()> 
     }
 }
 
-/// The command that starts the example page with this demo's URLs in its build. The page's defaults
-/// name the bundler.
-fn start_page(world: &World) -> String {
-    let urls = json!({ "rpc": world.rpc_url(), "kms": world.kms_url(), "chain": world.chain_url() });
+/// The command that starts the example page with this demo's URLs in its build. The relay is the
+/// page's bundler if it passes calls on to one; otherwise the page's defaults name the bundler.
+fn start_page(world: &World, args: &Args) -> String {
+    let mut urls = json!({ "rpc": world.rpc_url(), "kms": world.kms_url(), "chain": world.chain_url() });
+    if args.bundler.is_some() {
+        urls["bundler"] = world.rpc_url().into();
+    }
     let start = format!("npm start -- '--define:URLS={urls}'");
     match world.origin().split_once("://") {
         Some((_, address)) if world.origin() != DEFAULT_ORIGIN => format!("{start} --serve={address}"),

@@ -41,7 +41,7 @@ async fn run(args: &Args) -> Outcome<()> {
     if let Err(error) = sponsor(&world, args, &story).await {
         return Err(world.explain(&client::explained(&*error)).into());
     }
-    if args.keep { keep::until_interrupted(&mut world, &story).await } else { keep::stop(&mut world).await }
+    if args.keep { keep::until_interrupted(&mut world, &story, args).await } else { keep::stop(&mut world).await }
 }
 
 async fn sponsor(world: &World, args: &Args, story: &Story) -> Outcome<()> {

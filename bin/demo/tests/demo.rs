@@ -2,7 +2,8 @@
 //! the workspace.
 #![expect(clippy::unwrap_used, reason = "helpers of tests: what can't be done fails")]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -85,6 +86,40 @@ fn the_demo_becomes_the_admin_of_a_new_tee_elsewhere_and_of_no_other() {
 
     let again = run(&["--kms", &gateway.url]);
     assert!(String::from_utf8_lossy(&again.stderr).contains("the TEE has an admin already"));
+}
+
+/// The demo of `--keep`; interrupted when dropped.
+struct Kept(Child);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn with_a_bundler_the_example_page_is_built_with_the_relays_url_as_its_bundler() {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_demo"));
+    // It is started later, if at all.
+    demo.args(["--keep", "--bundler", "http://127.0.0.1:4337", "--project"]).arg(project);
+    let mut kept = Kept(demo.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap());
+
+    let mut lines = BufReader::new(kept.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let start = lines.find(|line| line.contains("npm start")).unwrap();
+    let urls = start.split_once("URLS=").unwrap().1.split_once('}').unwrap().0;
+    let urls: Value = serde_json::from_str(&format!("{urls}}}")).unwrap();
+    assert_eq!(urls["bundler"], urls["rpc"]);
+
+    let address = urls["rpc"].as_str().unwrap().trim_start_matches("http://");
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"eth_supportedEntryPoints","params":[]}"#;
+    let head = "POST / HTTP/1.1\r\nhost: relay\r\ncontent-type: application/json\r\nconnection: close";
+    let mut relay = TcpStream::connect(address).unwrap();
+    write!(relay, "{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+    let mut answer = String::new();
+    relay.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("bundler_unavailable"), "{answer}");
 }
 
 #[test]

@@ -8,6 +8,7 @@
 
 pub mod budget;
 pub mod bundler;
+mod bundler_refusal;
 pub mod catalogue;
 pub mod chain;
 pub mod chains;

@@ -36,6 +36,7 @@ mod remote_kms;
 mod retries;
 mod rotation;
 mod send;
+mod simulation;
 mod sponsorship;
 mod status;
 mod stopping;

@@ -58,6 +58,8 @@ const HINTS: Readonly<Record<string, string>> = {
   signature_scheme_conflict:
     "The account has the other scheme: leave signatureScheme out, or register another passkey.",
   signing_limit_reached: "Send the operation as it was signed, or wait until its window is over.",
+  simulation_failed:
+    "The operation would revert on chain: limits.bundler has the bundler's error. Check calls, balances and nonce.",
   target_not_allowed: "Call only contracts that the operator lists.",
   unauthorised: "Send an API key in headers, or in the path of rpcUrl: /rpc/<key>.",
   unknown_policy: "Correct policyId, or leave it out.",

@@ -25,6 +25,8 @@ export interface RelayLimits {
   expected?: string;
   /** The values that would be accepted. */
   supported?: readonly string[];
+  /** The bundler's own JSON-RPC error, where its simulation of the operation fails. */
+  bundler?: { code: number; message: string; data?: unknown };
   /** The paymaster that the relay uses, or that signed before. */
   paymaster?: string;
   /** Unix seconds at which the quota is full again. */

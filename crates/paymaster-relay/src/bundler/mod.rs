@@ -2,6 +2,7 @@
 //! came, and so are its answers and errors.
 
 mod call;
+mod estimate;
 mod sends;
 
 use std::borrow::Cow;
@@ -21,7 +22,9 @@ use serde_json::value::{RawValue, Value};
 use thiserror::Error;
 use tokio::sync::Semaphore;
 
+pub use crate::bundler_refusal::BundlerRefusal;
 pub(crate) use call::BundlerCall;
+pub(crate) use estimate::Estimate;
 
 use self::sends::{Sends, Sent};
 
@@ -65,15 +68,6 @@ struct Bundler {
 
 /// What one bundler answered, if it did.
 type Answer = Result<Result<Box<RawValue>, BundlerRefusal>, Unanswered>;
-
-/// A bundler's error, as it answered it.
-#[derive(Clone, Debug, Error)]
-#[error("the bundler answered {code}: {message}")]
-pub(crate) struct BundlerRefusal {
-    pub(crate) code: i32,
-    pub(crate) message: String,
-    pub(crate) data: Option<Box<RawValue>>,
-}
 
 /// Why a call has no result.
 #[derive(Debug, Error)]

@@ -155,7 +155,22 @@ fn check_deployments(deployments: &[Deployment]) -> Result<(), SettingsError> {
 }
 
 fn check_policy(policy: &PolicySettings, settings: &Settings) -> Result<(), SettingsError> {
-    policy.chain_ids.iter().try_for_each(|chain_id| check_known("policies.chain_ids", *chain_id, settings))
+    policy.chain_ids.iter().try_for_each(|chain_id| check_known("policies.chain_ids", *chain_id, settings))?;
+    check_simulation(policy, settings)
+}
+
+/// A policy that simulates could sponsor nothing on a chain without bundlers.
+fn check_simulation(policy: &PolicySettings, settings: &Settings) -> Result<(), SettingsError> {
+    let chains = settings.all_chains();
+    let lacking =
+        chains.iter().find(|chain| policy.is_open_on(chain.chain_id) && settings.bundlers_of(chain).is_none());
+    let Some(chain) = lacking.filter(|_| policy.simulate) else { return Ok(()) };
+    let (missing, place) = match chain.is_listed {
+        false => ("bundler.urls".to_owned(), String::new()),
+        true => ("chains.bundler.urls".to_owned(), format!(" of chain {}", chain.chain_id)),
+    };
+    let problem = format!("policy {:?} simulates operations through a bundler: set {missing}{place}", policy.id);
+    Err(SettingsError::Invalid { key: "policies.simulate", problem })
 }
 
 fn check_known(key: &'static str, chain_id: u64, settings: &Settings) -> Result<(), SettingsError> {

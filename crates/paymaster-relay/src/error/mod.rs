@@ -6,6 +6,7 @@ mod request;
 use std::error::Error as _;
 
 use kms_api::{Reason, ReceivedReason};
+use proto::json::LongExcerpt;
 use proto::{AccountId, Address, Status, Wei};
 use thiserror::Error;
 
@@ -13,6 +14,7 @@ pub use self::operation::OperationError;
 pub use self::request::RequestError;
 
 use crate::budget::{Bound, Scope};
+use crate::bundler_refusal::BundlerRefusal;
 use crate::chain::{ChainError, ClockError};
 use crate::claims::ClaimStoreError;
 use crate::gwei::Gwei;
@@ -211,6 +213,14 @@ pub enum RelayError {
         detail: String,
         /// Whether a bundler may have taken the operation.
         in_doubt: bool,
+    },
+    /// The policy simulates operations, and the bundler refuses this one.
+    #[error("policy {policy_id:?}: the bundler's simulation of the operation fails: {}", LongExcerpt(&refusal.message))]
+    SimulationFailed {
+        /// The policy.
+        policy_id: String,
+        /// The bundler's error.
+        refusal: BundlerRefusal,
     },
     /// The store cannot answer now.
     #[error("the store cannot answer now")]

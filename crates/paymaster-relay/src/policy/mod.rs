@@ -23,6 +23,7 @@ pub struct Policy {
     id: String,
     max_cost: Wei,
     allows_without_passkey: bool,
+    simulates: bool,
     rules: Rules,
 }
 
@@ -32,6 +33,7 @@ impl From<&PolicySettings> for Policy {
             id: settings.id.clone(),
             max_cost: settings.max_cost_per_operation.into(),
             allows_without_passkey: settings.allow_without_passkey,
+            simulates: settings.simulate,
             rules: Rules::of(settings),
         }
     }
@@ -54,6 +56,12 @@ impl Policy {
     #[must_use]
     pub fn allows_without_passkey(&self) -> bool {
         self.allows_without_passkey
+    }
+
+    /// Whether a bundler has to simulate operations.
+    #[must_use]
+    pub fn simulates(&self) -> bool {
+        self.simulates
     }
 
     /// Checks every rule. Pure and sync: the same case always gets the same answer.

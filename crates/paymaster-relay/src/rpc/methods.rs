@@ -63,7 +63,7 @@ impl Methods {
     /// The operation with all of its gas: what it lacks is estimated with the paymaster that it
     /// will have.
     async fn with_gas(&self, draft: &DraftRequest, op: Param<UserOperation>) -> Result<Param<UserOperation>, Refused> {
-        if !pimlico::lacks_gas(draft) {
+        if !draft.lacks_gas() {
             return Ok(op);
         }
         let bundlers = bundlers_of(&draft.chain, true)?;

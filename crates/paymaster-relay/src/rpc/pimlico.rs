@@ -1,34 +1,16 @@
 //! The methods of Pimlico's paymaster, for its clients: the operation's gas is part of the answer.
 
 use proto::Quantity;
-use proto::json::paymaster_fields;
+use proto::json::{hex_quantity, paymaster_fields};
 use relay_api::{PaymasterFields, SponsoredGas, UserOperation, ValidPolicy};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::answer::{self, PAYMASTER_FIELDS};
 use super::error::Refused;
-use crate::bundler::BundlerCall;
+use crate::bundler::{BundlerCall, Estimate};
 use crate::error::{RelayError, RequestError};
 use crate::sponsor::{DraftRequest, Sponsored, Stub};
-
-/// A bundler's estimate, without the paymaster's part, which is the relay's to say.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Estimate {
-    call_gas_limit: Quantity<u128>,
-    verification_gas_limit: Quantity<u128>,
-    pre_verification_gas: Quantity<u128>,
-}
-
-/// As the EntryPoint limits it (AA94).
-const MOST_GAS: u128 = (1 << 120) - 1;
-
-/// Whether the operation lacks gas limits. Zero is none: clients send it in place of nothing.
-pub(super) fn lacks_gas(draft: &DraftRequest) -> bool {
-    gas_of(draft).iter().any(|(_, limit)| *limit == 0)
-}
 
 fn gas_of(draft: &DraftRequest) -> [(&'static str, u128); 3] {
     let op = &draft.op;
@@ -55,22 +37,12 @@ pub(super) fn completed(
     UserOperation(mut op): UserOperation,
     answered: &RawValue,
 ) -> Result<Map<String, Value>, Refused> {
-    let unusable = |problem: &str| RelayError::BundlerUnavailable {
-        detail: format!("the estimate of the bundler {problem}"),
-        in_doubt: false,
-    };
-    let estimate: Estimate = serde_json::from_str(answered.get()).map_err(|_| unusable("does not parse"))?;
-    let Estimate { call_gas_limit, verification_gas_limit, pre_verification_gas } = estimate;
-    if verification_gas_limit.0 == 0 {
-        return Err(unusable("has no gas for the verification").into());
-    }
-    let estimated = [call_gas_limit, verification_gas_limit, pre_verification_gas];
+    let unusable = |detail| RelayError::BundlerUnavailable { detail, in_doubt: false };
+    let Estimate { call, verification, pre_verification } = Estimate::parse(answered).map_err(unusable)?;
+    let estimated = [call, verification, pre_verification];
     for ((name, given), estimated) in gas_of(draft).into_iter().zip(estimated) {
-        if estimated.0 > MOST_GAS {
-            return Err(unusable(&format!("has a {name} of {}", estimated.0)).into());
-        }
         if given == 0 {
-            op.insert(name.to_owned(), estimated.to_string().into());
+            op.insert(name.to_owned(), hex_quantity(estimated).into());
         }
     }
     Ok(op)
@@ -98,6 +70,7 @@ pub(super) fn valid(
         Ok(_) => Ok(Some(ValidPolicy::new(id, sponsor_name.to_owned()))),
         Err(
             RelayError::Policy { .. }
+            | RelayError::SimulationFailed { .. }
             | RelayError::Request(RequestError::UnknownPolicy { .. } | RequestError::PolicyNotAllowed { .. }),
         ) => Ok(None),
         Err(error) => Err(error),

@@ -15,7 +15,7 @@ use crate::chains::Chains;
 use crate::clients::Caller;
 use crate::error::RequestError;
 use crate::policy::Policy;
-use crate::sponsor::{DraftRequest, SponsorRequest};
+use crate::sponsor::{DraftRequest, Placeholders, SponsorRequest};
 
 /// The context of parsing.
 pub(super) struct Wire<'a> {
@@ -153,7 +153,8 @@ impl Wire<'_> {
         let entry_point = choices.entry_point.as_ref().map(Param::parse).transpose()?;
         let deployment = chain.catalogue.deployment(entry_point)?;
         let version = deployment.entry_point.version;
-        let SignedUserOperation { mut op, delegate_beside, .. } =
+        let authorisation = op.sent().get("eip7702Auth").filter(|sent| !sent.is_null()).cloned();
+        let SignedUserOperation { mut op, signature, delegate_beside } =
             parse_user_operation(op.sent(), version, chain.id(), gas)?;
         let echo = op.paymaster.take();
         if let Some(paymaster) = echo.as_ref().filter(|paymaster| paymaster.address != deployment.paymaster) {
@@ -164,6 +165,7 @@ impl Wire<'_> {
             deployment,
             op,
             delegate_beside,
+            placeholders: Placeholders { signature, authorisation },
             echo,
             account_id,
             policy: self.policy(&chain.catalogue, choices.policy_id.as_deref())?,

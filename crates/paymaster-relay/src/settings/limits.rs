@@ -40,6 +40,12 @@ pub struct PolicySettings {
     /// `bootstrap` grants automatically.
     #[serde(default)]
     pub allow_without_passkey: bool,
+    /// Has a bundler simulate each operation (`eth_estimateUserOperationGas`) before its user is
+    /// asked and before it is signed, and refuses those that fail. Each chain of the policy needs a
+    /// bundler, and while none answers, the policy sponsors nothing. The bundler chooses the gas of
+    /// its simulation: limits that are too low are not found.
+    #[serde(default)]
+    pub simulate: bool,
     /// Wei. The minimum balance of an account.
     #[serde(default)]
     pub min_balance: WeiAmount,

@@ -11,6 +11,7 @@ use super::grant::Grants;
 use super::known::{check_paymaster, check_policy, needs_renewal, needs_signing};
 use super::quote::{Quote, Quoter};
 use super::request::{DraftRequest, SponsorRequest};
+use super::simulation;
 use crate::budget::{Excess, Limit};
 use crate::catalogue::Catalogue;
 use crate::error::RelayError;
@@ -84,6 +85,7 @@ impl Approver {
         check_paymaster(&record, draft)?;
         self.quoter.judge(draft, &record.terms, is_proven).await?;
         self.grants.check(draft, &record.terms, is_proven).await?;
+        simulation::simulate(draft, &record.terms).await?;
         let limit = self.catalogue.max_signings;
         if !self.store.begin_signing(&record.id, limit).await? {
             return Err(RelayError::TooManySignings { limit });
@@ -97,6 +99,7 @@ impl Approver {
         let terms = self.renewed_terms(draft, &record, GasFields::Required, is_proven).await?;
         self.quoter.judge(draft, &terms, is_proven).await?;
         self.grants.check(draft, &terms, is_proven).await?;
+        simulation::simulate(draft, &terms).await?;
         let limit = self.catalogue.max_signings;
         if !self.store.renew(&record.id, &terms, limit).await? {
             return Err(RelayError::TooManySignings { limit });
@@ -114,7 +117,9 @@ impl Approver {
         let proposal = self.propose(draft, principal, None, gas).await?;
         match self.store.would_reserve(&proposal.sponsorship, &proposal.limits).await? {
             Reserved::Recorded | Reserved::AlreadyRecorded | Reserved::KeyTaken { .. } => {
-                Ok(proposal.sponsorship.terms)
+                let terms = proposal.sponsorship.terms;
+                simulation::preview(draft, &terms, gas).await?;
+                Ok(terms)
             }
             Reserved::OverLimit(excess) => Err(proposal.over(excess)),
         }
@@ -146,6 +151,7 @@ impl Approver {
                 return Err(RelayError::TooManySignings { limit });
             }
             self.paymaster_signers.check_current(&draft.chain, &draft.deployment).await?;
+            simulation::preview(draft, &terms, gas).await?;
         }
         Ok(terms)
     }

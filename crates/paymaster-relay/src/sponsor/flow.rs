@@ -21,6 +21,7 @@ use super::quote::{Quoter, verification_gas};
 use super::refusals::Refusals;
 use super::request::{DraftRequest, SponsorRequest};
 use super::sign::Signing;
+use super::simulation::simulate;
 use super::stub::Stub;
 use super::turn::IntentTurns;
 use crate::catalogue::Catalogue;
@@ -172,7 +173,10 @@ impl Sponsor {
 
     async fn begin(&self, request: Attributed, claim: &Claimed) -> Result<Step, RelayError> {
         match self.metrics.timed(Stage::Approve, self.approver.decide(request)).await {
-            Ok(Approval::New(approved)) => Ok(Step::ToSign(approved)),
+            Ok(Approval::New(approved)) => match simulate(&approved.request().draft, approved.terms()).await {
+                Ok(()) => Ok(Step::ToSign(approved)),
+                Err(error) => self.give_back(&approved, claim, error).await,
+            },
             Ok(Approval::Known(request)) => {
                 let record = self.known(&request).await?.ok_or(RelayError::InFlight)?;
                 self.go_on(*request, record).await

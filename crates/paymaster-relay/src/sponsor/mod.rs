@@ -3,7 +3,7 @@
 //!
 //! [`Sponsor`] runs the cycle, using: `attribute` to find the principal of a request, `quote` for
 //! its cost and terms, `grant` for the relay's permissions in the TEE; `approve` decides and
-//! reserves, `sign` calls the KMS and checks its reply, `preview` answers in advance.
+//! reserves, `simulation` asks a bundler, `sign` calls the KMS and checks its reply, `preview` answers in advance.
 
 mod account;
 mod approve;
@@ -18,6 +18,7 @@ mod quote;
 mod refusals;
 mod request;
 mod sign;
+mod simulation;
 mod stub;
 mod turn;
 mod validation;
@@ -26,7 +27,7 @@ mod window;
 pub use account::AccountInfo;
 pub use flow::{Sponsor, Sponsored};
 pub use intent::Intent;
-pub use request::{DraftRequest, SponsorRequest};
+pub use request::{DraftRequest, Placeholders, SponsorRequest};
 pub use stub::Stub;
 
 pub(crate) use window::Window;

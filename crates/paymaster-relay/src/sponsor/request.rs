@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use proto::bytes::BoundedBytes;
 use proto::command::{PasskeyAssertion, user_signature_hash};
 use proto::digest::intent_hash;
+use proto::limits::MAX_PAYMASTER_DATA;
 use proto::{AccountId, Address, Hash, IntentHash, Paymaster, UserOpHash, UserOperation};
+use serde_json::Value;
 
 use crate::catalogue::Validity;
 use crate::chains::Chain;
@@ -25,6 +28,8 @@ pub struct DraftRequest {
     /// The contract that its sender delegates to by an authorisation beside the operation
     /// (EIP-7702).
     pub delegate_beside: Option<Address>,
+    /// What the client sent for the fields that are not signed.
+    pub placeholders: Placeholders,
     /// Our own paymaster fields, which the client copied from an earlier answer.
     pub echo: Option<Paymaster>,
     /// The account that the sender belongs to.
@@ -35,6 +40,15 @@ pub struct DraftRequest {
     pub validity: Validity,
     /// The caller.
     pub caller: Caller,
+}
+
+/// Parts of an operation that nobody here signs, and that a bundler's simulation needs.
+#[derive(Clone, Debug)]
+pub struct Placeholders {
+    /// The account's signature, or the client's stub for it; empty if it sent none.
+    pub signature: BoundedBytes<MAX_PAYMASTER_DATA>,
+    /// The EIP-7702 authorisation, as it came.
+    pub authorisation: Option<Value>,
 }
 
 /// A request for a signature.
@@ -83,6 +97,13 @@ impl DraftRequest {
     #[must_use]
     pub fn key_space(&self, principal: &Principal) -> KeySpace {
         KeySpace::of(self.chain.id(), principal, self.is_vouched(principal), &self.op.sender)
+    }
+
+    /// Whether the operation lacks gas limits. Zero is none: clients send it in place of nothing.
+    #[must_use]
+    pub fn lacks_gas(&self) -> bool {
+        let op = &self.op;
+        [op.call_gas_limit, op.verification_gas_limit, op.pre_verification_gas].contains(&0)
     }
 
     /// Whether the client named an account; otherwise the sender is the account.

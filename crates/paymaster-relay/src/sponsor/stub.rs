@@ -4,7 +4,7 @@ use proto::{EntryPointVersion, Paymaster, Signature, Terms};
 
 /// As long as a real one and with no more zero bytes, so that calldata is estimated correctly; the
 /// contract cannot recover a signer, since r and s exceed the order of the curve.
-const INERT: Signature = Signature { r: [0xff; 32], s: [0xff; 32], v: 28 };
+pub(super) const INERT: Signature = Signature { r: [0xff; 32], s: [0xff; 32], v: 28 };
 
 /// Paymaster fields for an estimate.
 #[derive(Clone, Debug, PartialEq, Eq)]

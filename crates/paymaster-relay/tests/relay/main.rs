@@ -42,6 +42,7 @@ mod server;
 mod settings;
 mod settlement;
 mod shares;
+mod simulation;
 mod sponsoring;
 mod store;
 mod strangers;

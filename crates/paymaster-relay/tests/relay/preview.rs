@@ -28,10 +28,11 @@ const NOBODY: Address = Address::repeat_byte(0xab);
 const FACTORY: &str = "0x91E60e0613810449d098b0b5Ec8b51A0FE8c8985";
 
 /// Reasons covered by other preview tests, in the files of [`OTHER_TESTS`].
-const ELSEWHERE: [(&str, &str); 16] = [
+const ELSEWHERE: [(&str, &str); 18] = [
     ("account_reservations_exceeded", "before_the_touch_nothing_is_told_of_how_an_account_was_used_but_the_reason"),
     ("account_unknown", "an_unknown_account_is_refused_everywhere"),
     ("api_key_reservations_exceeded", "an_api_key_is_charged_for_whatever_it_presents"),
+    ("bundler_unavailable", "while_no_bundler_simulates_a_policy_that_wants_it_sponsors_nothing"),
     ("chain_mismatch", "a_request_means_the_chain_of_its_path_or_the_one_it_names"),
     ("chain_missing", "a_request_means_the_chain_of_its_path_or_the_one_it_names"),
     ("chain_unavailable", "a_chain_that_does_not_answer_in_time_is_a_refusal_before_the_touch"),
@@ -42,12 +43,13 @@ const ELSEWHERE: [(&str, &str); 16] = [
     ("policy_not_allowed", "a_key_chooses_among_its_policies_and_the_first_is_its_default"),
     ("refusal_limit_reached", "before_the_touch_nothing_is_told_of_how_an_account_was_used_but_the_reason"),
     ("signing_limit_reached", "a_needed_new_signature_is_checked_against_the_limit_before_the_touch"),
+    ("simulation_failed", "what_fails_in_the_bundlers_simulation_is_refused_before_the_touch_and_before_it_is_signed"),
     ("unproven_reservations_exceeded", "a_stub_without_a_passkey_is_refused_over_each_limit_of_what_is_unproven"),
     ("verification_gas_missing", "a_stub_may_leave_gas_and_fees_open"),
     ("without_passkey_not_permitted", "a_stub_without_a_passkey_needs_the_relays_permission_as_the_data_does"),
 ];
 
-const OTHER_TESTS: [&str; 9] = [
+const OTHER_TESTS: [&str; 10] = [
     include_str!("preview.rs"),
     include_str!("preview/secrets.rs"),
     include_str!("preview/sponsored.rs"),
@@ -57,6 +59,7 @@ const OTHER_TESTS: [&str; 9] = [
     include_str!("idempotency.rs"),
     include_str!("api_keys.rs"),
     include_str!("chains.rs"),
+    include_str!("simulation.rs"),
 ];
 
 /// Reasons of the relay that no preview gives here, with the explanation.

@@ -106,6 +106,26 @@ fn the_bundlers_of_several_chains_are_listed_with_each() {
 }
 
 #[test]
+fn a_policy_that_simulates_needs_a_bundler_on_each_of_its_chains() {
+    let bundler = json!({ "urls": ["http://localhost"] });
+    let mut one = settings();
+    one["policies"][0]["simulate"] = json!(true);
+    let expected = "policies.simulate: policy \"one\" simulates operations through a bundler: set ";
+    assert_eq!(checked(&one), Err(format!("{expected}bundler.urls")));
+    one["bundler"] = bundler.clone();
+    assert_eq!(checked(&one), Ok(()));
+
+    let mut two = of_two_chains();
+    two["policies"][0]["simulate"] = json!(true);
+    two["chains"][0]["bundler"] = bundler;
+    assert_eq!(checked(&two), Err(format!("{expected}chains.bundler.urls of chain 10")));
+    let everywhere = two["policies"][0].clone();
+    two["policies"] = json!([everywhere, { "id": "two", "max_cost_per_operation": 1 }]);
+    two["policies"][0]["chain_ids"] = json!([1]);
+    assert_eq!(checked(&two), Ok(()));
+}
+
+#[test]
 fn a_proxy_that_is_no_address_is_refused_by_the_name_of_its_list() {
     for (proxies, is_valid) in [(json!(["10.0.0.0/8", "::1"]), true), (json!(["10.0.0.1", "ingress"]), false)] {
         let mut settings = settings();

@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::budget::Bound;
+use crate::bundler::BundlerRefusal;
 use crate::error::{OperationError, RelayError, RequestError};
 
 /// Further details for the caller: the bound, the actual value, and the rule.
@@ -36,10 +37,19 @@ pub(super) fn details(error: &RelayError) -> Map<String, Value> {
         RelayError::TooManySignings { limit } => {
             json!({ "rule": "max_signings", "limit": limit.to_string(), "used": limit.to_string() })
         }
+        RelayError::SimulationFailed { policy_id, refusal } => {
+            json!({ "policyId": policy_id, "rule": "simulate", "bundler": bundlers_own(refusal) })
+        }
         RelayError::KmsRefused { limit: Some(limit), .. } => json!({ "limit": limit.to_string() }),
         RelayError::TooMuchReserved { rule, limit, .. } => limit_details(rule, *limit),
         _ => Value::Null,
     })
+}
+
+/// A bundler's error as JSON-RPC has it.
+fn bundlers_own(BundlerRefusal { code, message, data }: &BundlerRefusal) -> Value {
+    let data = data.as_ref().and_then(|data| serde_json::from_str::<Value>(data.get()).ok());
+    known(json!({ "code": code, "message": message }), "data", data)
 }
 
 fn request_details(error: &RequestError) -> Value {

@@ -66,6 +66,8 @@ pub(super) fn row(error: &RelayError) -> (i32, &str, bool) {
         // A bundler has an operation once, however often it is sent to it.
         RelayError::BundlerUnavailable { in_doubt: true, .. } => (IN_DOUBT, "bundler_unavailable", true),
         RelayError::BundlerUnavailable { in_doubt: false, .. } => (OUTAGE, "bundler_unavailable", true),
+        // What it reads on chain may change.
+        RelayError::SimulationFailed { .. } => (REJECTED_BY_PAYMASTER, "simulation_failed", true),
         RelayError::StoreUnavailable(_) => (OUTAGE, "store_unavailable", true),
         RelayError::ClaimsUnavailable(_) => (OUTAGE, "claims_unavailable", true),
         RelayError::EntropyUnavailable(_) => (OUTAGE, "entropy_unavailable", true),

@@ -9,6 +9,7 @@ use proto::{Address, Status, Uint256, Wei};
 use super::OUTAGE;
 use super::table::row;
 use crate::budget::{Bound, Scope};
+use crate::bundler::BundlerRefusal;
 use crate::chain::{ChainError, ClockError};
 use crate::claims::ClaimStoreError;
 use crate::error::{OperationError, RelayError, RequestError};
@@ -23,6 +24,7 @@ fn passing() -> Vec<RelayError> {
     let (expected, given) = (Uint256::from(1u128), Uint256::from(2u128));
     let (cost, deposit, reserved) = (Wei(2), Wei(1), Gwei::default());
     let (rule, limit) = ("", Bound::Percent { limit: 1 });
+    let refusal = BundlerRefusal { code: -32521, message: "execution reverted".to_owned(), data: None };
     let mut passing = vec![
         OperationError::AccountNonceInvalid { expected, given }.into(),
         OperationError::AccountNotDeployed { sender: Address::default() }.into(),
@@ -45,6 +47,7 @@ fn passing() -> Vec<RelayError> {
         RelayError::ChainUnavailable(ChainError::node("down")),
         RelayError::BundlerUnavailable { detail: String::new(), in_doubt: false },
         RelayError::BundlerUnavailable { detail: String::new(), in_doubt: true },
+        RelayError::SimulationFailed { policy_id: String::new(), refusal },
         RelayError::StoreUnavailable(StoreError::new("full")),
         RelayError::ClaimsUnavailable(ClaimStoreError::new("down")),
         RelayError::EntropyUnavailable(EntropyUnavailable),
