@@ -39,6 +39,9 @@ pub struct Args {
     /// The origin on localhost of pages that use passkeys.
     #[arg(long, value_name = "ORIGIN", default_value = DEFAULT_ORIGIN, value_parser = origin)]
     pub origin: String,
+    /// A bundler that the relay passes calls on to. It may be started later.
+    #[arg(long, value_name = "URL")]
+    pub bundler: Option<Url>,
     /// Keep chain and node running afterwards, until interrupted.
     #[arg(long)]
     pub keep: bool,

@@ -18,8 +18,8 @@ pub struct PageSettings {
     #[schemars(with = "Option<String>")]
     pub kms_url: Option<Url>,
     /// Where browsers reach a node of the first chain. Public, so without a key in it. Unset: that
-    /// chain's `rpc_url` if its host is this machine (`localhost`, `127.0.0.1`), and none otherwise;
-    /// in production it has to be set.
+    /// chain's `rpc_url` if its host is this machine (`localhost`, `127.0.0.1`), otherwise none; in
+    /// production it has to be set.
     #[schemars(with = "Option<String>")]
     pub node_url: Option<Url>,
 }
