@@ -1,5 +1,6 @@
 # The verbs of the project. Each is a script or a cargo command that also runs by itself.
-.PHONY: help demo optee chain run paymaster test test-optee fuzz check bench bundler contracts bench-optee ta ta-measurement
+.PHONY: help demo optee chain run paymaster page test test-optee fuzz check bench bundler contracts bench-optee ta
+.PHONY: ta-measurement
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -21,6 +22,9 @@ paymaster: ## the paymaster of config/dev.toml on that chain, once the node runs
 
 bundler: ## an ERC-4337 bundler for a local chain (ARGS="CHAIN_URL [PORT]"), at http://127.0.0.1:4337
 	scripts/bundler $(ARGS)
+
+page: ## the page that a node serves, for the next cargo build to embed
+	scripts/page
 
 test: ## every test, with real parts
 	scripts/test

@@ -11,11 +11,12 @@ use proto::command::SignatureScheme;
 
 use crate::Outcome;
 use crate::args::Args;
+use crate::place::{self, Place};
 
 /// Anvil's default.
 pub const CHAIN_ID: u64 = 31_337;
 /// The relying party of the demo's passkeys.
-pub const RP_ID: &str = "localhost";
+pub const RP_ID: &str = place::HOST;
 /// Wei: 0.1 ether.
 const MAX_COST: u128 = 100_000_000_000_000_000;
 const FILE: &str = "demo.toml";
@@ -30,11 +31,12 @@ const WITHOUT_PASSKEY: &str = "
         max_percent_unproven = 50
         ";
 
-/// The chain's values in a configuration.
+/// The chain's values in a configuration, and where the page is served.
 pub struct Ground<'a> {
     pub anvil: &'a Anvil,
     pub deployment: &'a devkit::Deployment,
     pub paymaster: &'a Paymaster,
+    pub page: &'a Place,
 }
 
 /// Writes the file and the passphrase file it names, and returns its path.
@@ -68,7 +70,7 @@ pub fn tee_setup(ground: &Ground<'_>, args: &Args) -> Outcome<TeeSetup> {
         paymaster: ground.paymaster.address().into(),
     };
     Ok(TeeSetup {
-        relying_parties: vec![RelyingParty { id: RP_ID.to_owned(), origins: vec![args.origin.clone()] }],
+        relying_parties: vec![RelyingParty { id: RP_ID.to_owned(), origins: origins(ground, args) }],
         ceilings: Ceilings {
             deployments: vec![deployment],
             max_cost: Quantity(MAX_COST),
@@ -84,6 +86,11 @@ pub fn signature_scheme(version: EntryPointVersion) -> SignatureScheme {
     if version >= EntryPointVersion::V08 { SignatureScheme::Raw } else { SignatureScheme::Eip191 }
 }
 
+/// The origins of pages that use passkeys: the one that is asked for, and the node's own page's.
+fn origins(ground: &Ground<'_>, args: &Args) -> Vec<String> {
+    [args.origin.clone()].into_iter().chain(ground.page.origin()).collect()
+}
+
 /// Thirty-two random bytes.
 pub fn random() -> Outcome<B256> {
     let mut bytes = B256::ZERO;
@@ -92,7 +99,7 @@ pub fn random() -> Outcome<B256> {
 }
 
 fn kms(folder: &Path, ground: &Ground<'_>, args: &Args) -> String {
-    let (data, chain, origin) = (folder.display(), ground.anvil.url(), &args.origin);
+    let (data, chain, origins) = (folder.display(), ground.anvil.url(), origins(ground, args));
     let factory = ground.deployment.account_factory.address();
     let scheme = signature_scheme(ground.deployment.entry_point.version());
     format!(
@@ -100,7 +107,7 @@ fn kms(folder: &Path, ground: &Ground<'_>, args: &Args) -> String {
         [kms]
         data_dir = "{data}/kms"
         rp_id = "{RP_ID}"
-        origins = ["{origin}"]
+        origins = {origins:?}
         signature_scheme = "{scheme}"
         factory = {{ address = "{factory}", rpc_url = "{chain}" }}
 
@@ -112,10 +119,11 @@ fn kms(folder: &Path, ground: &Ground<'_>, args: &Args) -> String {
 
 fn relay(folder: &Path, ground: &Ground<'_>) -> String {
     let (data, chain, entry_point) = (folder.display(), ground.anvil.url(), &ground.deployment.entry_point);
+    let port = ground.page.port();
     format!(
         r#"
         [listen]
-        rpc = "127.0.0.1:0"
+        rpc = "127.0.0.1:{port}"
         ops = "127.0.0.1:0"
         kms = "127.0.0.1:0"
 

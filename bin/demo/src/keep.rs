@@ -22,6 +22,9 @@ pub async fn stop(world: &mut World) -> Outcome<()> {
 pub async fn until_interrupted(world: &mut World, story: &Story, args: &Args) -> Outcome<()> {
     story.say("running", &format!("JSON-RPC at {}, KMS at {}", world.rpc_url(), world.kms_url()));
     story.more(&format!("status and metrics at {}, chain at {}", world.ops_url()?, world.chain_url()));
+    if let Some(page) = world.page() {
+        story.say("page", &format!("open {page}: every step with a button, in a browser with passkeys"));
+    }
     if world.version() == EntryPointVersion::V07 {
         let page = format!("page at {}, once started", world.origin());
         story.more(&format!("{page}: (cd examples/viem-page && {})", start_page(world, args)));

@@ -6,6 +6,7 @@ mod configuration;
 mod keep;
 mod local;
 mod passkey;
+mod place;
 mod product;
 mod remote_tee;
 mod settlement;

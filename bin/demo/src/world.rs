@@ -14,6 +14,7 @@ use crate::Outcome;
 use crate::args::Args;
 use crate::client::Kms;
 use crate::configuration::{self, Ground};
+use crate::place::Place;
 use crate::product::Product;
 use crate::remote_tee::RemoteTee;
 use crate::story::Story;
@@ -33,6 +34,7 @@ pub struct World {
     paymaster_signer: Address,
     relay_signer: String,
     origin: String,
+    page: Place,
     file: PathBuf,
     _folder: TempDir,
 }
@@ -53,7 +55,8 @@ impl World {
         story.say("paymaster", &format!("{} with a deposit and a stake of 1 ether each", paymaster.address()));
 
         let folder = tempfile::tempdir()?;
-        let ground = Ground { anvil: &anvil, deployment: &deployment, paymaster: &paymaster };
+        let page = Place::choose(args)?;
+        let ground = Ground { anvil: &anvil, deployment: &deployment, paymaster: &paymaster, page: &page };
         let file = configuration::write(folder.path(), &ground, args)?;
         let tee = match &args.kms {
             Some(url) => Some(RemoteTee::provision(&product, url, folder.path(), &ground, args, story).await?),
@@ -87,6 +90,7 @@ impl World {
             paymaster_signer,
             relay_signer,
             origin,
+            page,
             file,
             _folder,
         })
@@ -143,6 +147,11 @@ impl World {
     /// The origin of pages that use passkeys.
     pub fn origin(&self) -> &str {
         &self.origin
+    }
+
+    /// Where the node serves its page, if passkeys work there.
+    pub fn page(&self) -> Option<String> {
+        self.page.origin()
     }
 
     pub fn paymaster_signer(&self) -> Address {

@@ -46,6 +46,7 @@ pub fn check(settings: &Settings) -> Result<(), SettingsError> {
     check_hashes(&settings.rpc.api_key_hashes)?;
     rpc::origins(&settings.rpc)?;
     rpc::proxies(&settings.rpc)?;
+    settings.page.check()?;
     Catalogue::new(settings)?;
     ListedStandings::new(&settings.accounts, settings.default_account)?;
     Ok(())

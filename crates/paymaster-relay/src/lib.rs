@@ -47,7 +47,7 @@ pub use deployment::Deployment;
 pub use error::RelayError;
 pub use gwei::Gwei;
 pub use parts::Parts;
-pub use rpc::RpcServer;
+pub use rpc::{Page, RpcServer};
 pub use settings::{Settings, SettingsError};
 pub use settle::Settler;
 pub use sponsor::Sponsor;

@@ -2,6 +2,7 @@
 //! anything is started.
 
 use kms_gateway::settings::AccountCreation;
+use paymaster_relay::settings::PageSettings;
 use proto::command::Protection;
 
 use super::error::ConfigError;
@@ -40,6 +41,10 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
                 "the development key of trusted applications, which is public: set `kms.required_protection.own_ta_key`",
             );
         }
+    }
+    let pages = config.relay.iter().map(|relay| &relay.page).filter(|page| page.enabled == Some(true));
+    if let Some(missing) = pages.filter_map(PageSettings::missing_in_production).next() {
+        return refuse(&format!("a page that does not know where browsers reach KMS and node: set `{missing}`"));
     }
     if config.bootstrap.is_some() {
         return refuse("`bootstrap`: the admin's key must not be on this machine");
@@ -139,6 +144,26 @@ mod tests {
         let mut json = production();
         json["relay"]["rpc"] = json!({ "require_api_key": true });
         assert!(check(&config(json)).is_ok());
+    }
+
+    #[test]
+    fn production_serves_a_page_only_if_told_to_and_where_browsers_reach_its_hosts() {
+        let mut json = production();
+        let mut of = |page: serde_json::Value| {
+            json["relay"]["page"] = page;
+            check(&config(json.clone()))
+        };
+        assert!(of(json!({})).is_ok());
+        assert!(of(json!({ "enabled": false })).is_ok());
+        let (kms, node) = ("https://kms.example", "https://node.example");
+        for (page, missing) in [
+            (json!({ "enabled": true }), "relay.page.kms_url"),
+            (json!({ "enabled": true, "node_url": node }), "relay.page.kms_url"),
+            (json!({ "enabled": true, "kms_url": kms }), "relay.page.node_url"),
+        ] {
+            assert!(of(page).unwrap_err().to_string().contains(missing), "{missing}");
+        }
+        assert!(of(json!({ "enabled": true, "kms_url": kms, "node_url": node })).is_ok());
     }
 
     #[test]

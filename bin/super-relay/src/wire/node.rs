@@ -9,7 +9,7 @@ use paymaster_relay::clients::ApiKeys;
 use paymaster_relay::kms::{HttpKms, Kms};
 use paymaster_relay::relay_key::RelayKey;
 use paymaster_relay::store::SqliteStore;
-use paymaster_relay::{Settings, Settler, Sweeper};
+use paymaster_relay::{Page, Settings, Settler, Sweeper};
 use prometheus::Registry;
 use serve::Pulse;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -62,15 +62,23 @@ impl Node {
         let relay_signer = key.address().await;
         let open = relay::open(settings, port, key, &registry).await?;
 
+        let mut pulses = Vec::new();
+        // First, so that the page can be told where it is.
+        let kms_url = match &gateway {
+            Some(gateway) => {
+                let (pulse, address) = serve_kms(&mut servers, gateway, &registry, &config, &ports).await?;
+                pulses.push(("listen.kms", pulse));
+                local_url(address)
+            }
+            None => config.remote_kms.urls.first().map(ToString::to_string).unwrap_or_default(),
+        };
+        let page = Page::new(settings, &kms_url, Arc::clone(&open.key)).map_err(start_error("relay"))?;
         let (rpc, rpc_address) = bind("rpc", config.listen.rpc, ports.rpc, &registry).await?;
-        let mut pulses = vec![("listen.rpc", rpc.pulse())];
-        tracing::info!(rpc = %rpc_address, %relay_signer, "the relay serves");
-        servers.serve("JSON-RPC", Arc::clone(&open.rpc).serve(rpc, servers.stop()));
+        pulses.push(("listen.rpc", rpc.pulse()));
+        tracing::info!(rpc = %rpc_address, %relay_signer, page = page.is_some(), "the relay serves");
+        servers.serve("JSON-RPC", Arc::new(open.rpc.with_page(page)).serve(rpc, servers.stop()));
         let socket = api_key::bind(&settings.admin_socket())?;
         servers.serve("admin socket", api_key::serve(socket, Arc::clone(&open.api_keys), servers.stop()));
-        if let Some(gateway) = &gateway {
-            pulses.push(("listen.kms", serve_kms(&mut servers, gateway, &registry, &config, &ports).await?));
-        }
         stages.reach(RelayReadiness { relay: Arc::clone(&open.readiness), gateway: gateway.clone(), ports: pulses });
         let OpenRelay { settlers, sweeper, key, store, api_keys, .. } = open;
         in_the_background(&mut servers, settings, settlers, sweeper, key, hangups);
@@ -115,7 +123,7 @@ impl KmsNode {
         if let Some(bootstrap) = &config.bootstrap {
             kms::provision(&gateway, bootstrap, &kms::bootstrap_deployments(bootstrap), &[]).await?;
         }
-        let pulse = serve_kms(&mut servers, &gateway, &registry, &config, &ports).await?;
+        let (pulse, _) = serve_kms(&mut servers, &gateway, &registry, &config, &ports).await?;
         stages.reach(GatewayReadiness { gateway: gateway.clone(), ports: vec![("listen.kms", pulse)] });
         Ok(Self { servers, stages, gateway })
     }
@@ -156,12 +164,12 @@ async fn serve_kms(
     registry: &Registry,
     config: &Config,
     ports: &Ports,
-) -> Result<Pulse, Error> {
+) -> Result<(Pulse, SocketAddr), Error> {
     let (listener, address) = bind("kms", config.listen.kms, ports.kms, registry).await?;
     let pulse = listener.pulse();
     tracing::info!(kms = %address, "the KMS serves");
     servers.serve("KMS", kms_gateway::serve(listener, gateway.clone(), servers.stop()));
-    Ok(pulse)
+    Ok((pulse, address))
 }
 
 /// Resolves an interrupted rotation once the KMS answers; until then the old key stays in use.

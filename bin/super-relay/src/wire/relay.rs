@@ -24,7 +24,7 @@ use crate::error::Error;
 
 /// The relay's services, and the parts to close after them.
 pub struct OpenRelay {
-    pub rpc: Arc<RpcServer>,
+    pub rpc: RpcServer,
     /// One for each chain.
     pub settlers: Vec<Arc<Settler>>,
     pub sweeper: Sweeper,
@@ -97,7 +97,7 @@ pub async fn open(
     let sponsor = Arc::new(Sponsor::new(settings, &parts));
     let settlers: Vec<_> = chains.iter().map(|chain| Arc::new(Settler::new(chain, &parts))).collect();
     Ok(OpenRelay {
-        rpc: Arc::new(RpcServer::new(&settings.rpc, sponsor, &parts).map_err(start_error("relay"))?),
+        rpc: RpcServer::new(&settings.rpc, sponsor, &parts).map_err(start_error("relay"))?,
         sweeper: Sweeper::new(settlers.clone(), &parts),
         readiness: Arc::new(Readiness::new(settlers.clone(), &parts)),
         settlers,

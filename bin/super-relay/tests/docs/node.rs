@@ -14,6 +14,8 @@ pub struct Node {
     pub kms: String,
     pub operations: String,
     page: String,
+    /// The page of the node itself.
+    served: String,
     folder: PathBuf,
 }
 
@@ -42,7 +44,8 @@ impl Node {
         let file = PathBuf::from(after("configuration "));
         let folder = file.parent().unwrap();
         let page = running.lines().find(|line| line.contains("examples/viem-page")).unwrap().trim().to_owned();
-        Self { process, rpc, kms, operations, page, folder: folder.into() }
+        let served = running.split_once("open ").unwrap().1.split(": ").next().unwrap().to_owned();
+        Self { process, rpc, kms, operations, page, served, folder: folder.into() }
     }
 
     /// The key in `bootstrap.admin_key_file`, in hex.
@@ -74,4 +77,8 @@ async fn a_kept_demo_says_where_its_operations_its_page_and_its_configuration_ar
     let urls: serde_json::Value = serde_json::from_str(urls).unwrap();
     assert_eq!((&urls["rpc"], &urls["kms"]), (&rpc.as_str().into(), &kms.as_str().into()));
     assert!(urls["chain"].as_str().unwrap().starts_with("http://127.0.0.1:"), "{page}");
+
+    let served = devkit::http::get(&node.served).await.unwrap();
+    assert!(served.headers()["content-type"].to_str().unwrap().starts_with("text/html"), "{}", node.served);
+    assert!(configuration.contains(&format!("{:?}", node.served)), "its origin is not in kms.origins: {configuration}");
 }

@@ -30,6 +30,7 @@ mod log_reader;
 mod lost_tee;
 mod opening;
 mod outage_log;
+mod page;
 mod redis;
 mod refusals;
 mod remote_kms;

@@ -16,7 +16,7 @@ use futures_util::stream;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, ORIGIN};
 use http::{Request, Response, StatusCode, Uri};
 use http_body::Frame;
-use http_body_util::{BodyExt, Collected, LengthLimitError, Limited, StreamBody};
+use http_body_util::{BodyExt, Collected, Full as Whole, LengthLimitError, Limited, StreamBody};
 use jsonrpsee::core::BoxError;
 use jsonrpsee::server::HttpBody;
 use jsonrpsee::types::error::TOO_BIG_BATCH_REQUEST_CODE;
@@ -31,6 +31,7 @@ use tower::{Layer, Service, ServiceExt as _};
 use super::call_log::CallLog;
 use super::cors::{self, Grant};
 use super::error::EdgeError;
+use super::page::Page;
 use super::route::Route;
 use super::{Entrance, MadeHere, OfPath, RequestId, headers};
 use crate::chains::Chains;
@@ -51,6 +52,7 @@ pub(crate) struct EdgeLayer {
     pub(crate) log: Arc<CallLog>,
     pub(crate) web_sockets: WebSockets,
     pub(super) turns: Turns,
+    pub(super) page: Option<Arc<Page>>,
 }
 
 /// The wrapped service of [`EdgeLayer`].
@@ -82,6 +84,9 @@ where
     }
 
     fn call(&mut self, request: Request<HttpBody>) -> Self::Future {
+        if let Some(answer) = self.layer.page.as_ref().and_then(|page| page.answer(&request)) {
+            return Box::pin(async move { Ok(answer.await.map(|body| HttpBody::new(Whole::new(body)))) });
+        }
         let request_id = request_id(request.headers());
         let layer = self.layer.clone();
         let (grant, entered) = layer.enter(request, &request_id);

@@ -8,6 +8,7 @@ mod error;
 mod headers;
 mod http;
 mod methods;
+mod page;
 mod pimlico;
 mod reasons;
 mod report;
@@ -16,6 +17,7 @@ mod server;
 mod sources;
 mod wire;
 
+pub use page::Page;
 pub use server::RpcServer;
 pub(crate) use sources::{origins, proxies};
 

@@ -16,6 +16,7 @@ use super::call_log::CallLog;
 use super::calls::{CallsLayer, PER_CALL};
 use super::http::{EdgeLayer, WebSockets};
 use super::methods::Methods;
+use super::page::Page;
 use super::sources::{origins, proxies};
 use crate::chains::Chains;
 use crate::clients::{ApiKeys, Origins};
@@ -40,6 +41,7 @@ pub struct RpcServer {
     log: Arc<CallLog>,
     chains: Arc<Chains>,
     methods: Methods,
+    page: Option<Arc<Page>>,
 }
 
 impl RpcServer {
@@ -61,7 +63,14 @@ impl RpcServer {
             metrics,
             log,
             methods,
+            page: None,
         })
+    }
+
+    /// Serves this page too.
+    #[must_use]
+    pub fn with_page(self, page: Option<Page>) -> Self {
+        Self { page: page.map(Arc::new), ..self }
     }
 
     /// The registered methods, under every name.
@@ -97,6 +106,7 @@ impl RpcServer {
             log: Arc::clone(&self.log),
             web_sockets: web_sockets.clone(),
             turns: Turns::default(),
+            page: self.page.clone(),
         };
         let calls = CallsLayer {
             clock: Arc::clone(&self.clock),

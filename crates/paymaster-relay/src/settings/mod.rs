@@ -8,6 +8,7 @@ mod deployment;
 mod error;
 mod http_url;
 mod limits;
+mod page;
 mod redis;
 mod relay_key;
 mod reservations;
@@ -25,6 +26,7 @@ pub use chain::ChainSettings;
 pub use deployment::DeploymentSettings;
 pub use error::SettingsError;
 pub use limits::{AccountSettings, Membership, PolicySettings, Selector, StandingSettings, TargetSettings};
+pub use page::PageSettings;
 pub use redis::RedisSettings;
 pub(crate) use relay_key::PassphrasePlace;
 pub use relay_key::RelayKeySettings;
@@ -99,6 +101,9 @@ pub struct Settings {
     /// The JSON-RPC surface.
     #[serde(default)]
     pub rpc: RpcSettings,
+    /// The page at the JSON-RPC port, which registers a passkey and sends a sponsored operation.
+    #[serde(default)]
+    pub page: PageSettings,
     /// The WebAuthn relying party that passkeys belong to.
     pub rp_id: String,
     /// The sponsor's name, as shown by wallets (ERC-7677, `sponsor.name`).
