@@ -156,8 +156,8 @@ async fn the_calls_of_every_account_are_held_against_targets() {
     Suite::new("calls.test.mjs").with("TARGET", TARGET).with("SELECTOR", SELECTOR).passes(&world).await;
 }
 
-/// What makes Safes 1.4.1. No policy that relies on `targets` should list it, because a Safe can be
-/// configured in its creation; here nobody else makes one.
+/// What makes Safes 1.4.1. A policy that relies on `targets` should list it beside `senders` only,
+/// because a Safe can be configured in its creation; here nobody else makes one.
 const SAFE_PROXY_FACTORY: &str = "0x4e1DCf7AD4e460CfD30791CCC4F9c8a4f820ec67";
 
 #[tokio::test]
