@@ -1,22 +1,36 @@
-// A Safe 1.4.1 with the 4337 module, whose owner has a local key, through permissionless.js and
-// viem's own paymaster client, under a policy with targets.
+// Safes 1.4.1 with the 4337 module, whose owner has a local key, through permissionless.js and
+// viem's own paymaster client, under a policy that lists targets, Safe's factory and, as senders,
+// the future addresses of Safes.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { toSafeSmartAccount } from "permissionless/accounts";
 import { http } from "viem";
 import { createPaymasterClient } from "viem/account-abstraction";
-import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { bundlerOf, mined } from "./support/accounts.mjs";
-import { deploySafe } from "./support/safe.mjs";
-import { call, chain, entryPoint, urls } from "./support/world.mjs";
+import { deploySafe, safe } from "./support/safe.mjs";
+import { call, chain, urls } from "./support/world.mjs";
 
 const listed = { to: process.env.TARGET, value: 0n, data: `${process.env.SELECTOR}0000` };
+const safes = Number(process.env.SAFES);
 const contracts = await deploySafe();
+let used = 0;
 
+const withBundler = (account) => ({
+  account,
+  bundler: bundlerOf(account, createPaymasterClient({ transport: http(urls.rpc) })),
+});
+
+/** A Safe that is listed and not deployed. */
 async function newSafe() {
-  const owners = [privateKeyToAccount(generatePrivateKey())];
-  const account = await toSafeSmartAccount({ client: chain, owners, version: "1.4.1", entryPoint, ...contracts });
-  return { account, bundler: bundlerOf(account, createPaymasterClient({ transport: http(urls.rpc) })) };
+  assert.ok(used < safes, `only ${safes} Safes are listed`);
+  return withBundler(await safe(used++, contracts));
+}
+
+async function refused({ account, bundler }, calls, reason) {
+  await assert.rejects(bundler.sendUserOperation({ calls }), (error) => {
+    assert.equal(error.walk?.((cause) => cause.data?.reason)?.data.reason, reason);
+    return true;
+  });
+  assert.equal(await chain.getCode({ address: account.address }), undefined);
 }
 
 test("one operation makes a Safe and calls, another calls twice", async () => {
@@ -36,13 +50,19 @@ for (const [title, calls] of Object.entries({
   "the second call of a batch": [listed, call],
 })) {
   test(`${title} to another contract is refused, and makes no Safe`, async () => {
-    const { account, bundler } = await newSafe();
-
-    await assert.rejects(bundler.sendUserOperation({ calls }), (error) => {
-      assert.equal(error.walk?.((cause) => cause.data?.reason)?.data.reason, "target_not_allowed");
-      return true;
-    });
-
-    assert.equal(await chain.getCode({ address: account.address }), undefined);
+    await refused(await newSafe(), calls, "target_not_allowed");
   });
 }
+
+test("a Safe of the same factory whose address is not listed is refused", async () => {
+  await refused(withBundler(await safe(safes, contracts)), [listed], "sender_not_allowed");
+});
+
+// With the address of a listed Safe, but made with other initial data.
+test("a listed Safe is not made with other initial data", async () => {
+  const { account } = await newSafe();
+  const other = await safe(safes, contracts);
+  const getFactoryArgs = () => other.getFactoryArgs();
+
+  await refused(withBundler({ ...account, getFactoryArgs }), [listed], "sender_not_from_factory");
+});

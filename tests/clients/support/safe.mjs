@@ -1,6 +1,8 @@
 // Safe 1.4.1 and its 4337 module, deployed from the artifacts that Safe publishes on npm.
 import { readFile } from "node:fs/promises";
-import { concat, encodeDeployData, getContractAddress, numberToHex, zeroHash } from "viem";
+import { toSafeSmartAccount } from "permissionless/accounts";
+import { concat, encodeDeployData, getContractAddress, keccak256, numberToHex, toHex, zeroHash } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
 import { chain, entryPoint } from "./world.mjs";
 
 /**
@@ -12,6 +14,9 @@ const SAFE_FACTORY = "0x914d7Fec6aaC8cd542e72Bca78B30650d45643d7";
 const ANVIL_FACTORY = "0x4e59b44847b379578588920cA78FbF26c0B4956C";
 /** Any account: anvil sends for it. */
 const DEPLOYER = "0x00000000000000000000000000000000000de910";
+
+/** The owner of every Safe here, so that their addresses are known before there is a node. */
+const owners = [privateKeyToAccount(keccak256(toHex("owner of Safes")))];
 
 const anvil = (method, params) => chain.request({ method, params });
 
@@ -34,6 +39,17 @@ async function deploy(name, source, args = []) {
   if (status !== "success" || !(await chain.getCode({ address }))) throw new Error(`${source} is not deployed`);
   return address;
 }
+
+/** The Safe with that number, deployed or not; the contracts are those of `deploySafe`. */
+export const safe = (number, contracts) =>
+  toSafeSmartAccount({
+    client: chain,
+    owners,
+    version: "1.4.1",
+    entryPoint,
+    saltNonce: BigInt(number),
+    ...contracts,
+  });
 
 /**
  * Deploys what a Safe needs. Safe's contracts get the canonical addresses, where permissionless.js

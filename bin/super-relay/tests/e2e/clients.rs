@@ -157,26 +157,44 @@ async fn the_calls_of_every_account_are_held_against_targets() {
     Suite::new("calls.test.mjs").with("TARGET", TARGET).with("SELECTOR", SELECTOR).passes(&world).await;
 }
 
-/// What makes Safes 1.4.1. No policy that relies on `targets` should list it, because a Safe can be
-/// configured in its creation; here nobody else makes one.
+/// What makes Safes 1.4.1. A Safe can be configured in its creation, so the policy lists the future
+/// addresses too, which depend on the initial data.
 const SAFE_PROXY_FACTORY: &str = "0x4e1DCf7AD4e460CfD30791CCC4F9c8a4f820ec67";
+const SAFES: &str = "4";
 
 #[tokio::test]
 async fn a_safe_is_made_and_batches_under_a_policy_with_targets() {
-    let targets = |configuration: &mut Value| {
-        let policy = &mut configuration["relay"]["policies"][0];
-        policy["targets"] = json!([{ "address": TARGET, "selectors": [SELECTOR] }]);
-        policy["factories"] = json!([SAFE_PROXY_FACTORY]);
-    };
-    let world = Setup::of(EntryPointVersion::V07).without_passkey().configure(targets).start().await;
+    let mut ground = Setup::of(EntryPointVersion::V07).without_passkey().prepare().await;
+    let policy = &mut ground.configuration["relay"]["policies"][0];
+    policy["targets"] = json!([{ "address": TARGET, "selectors": [SELECTOR] }]);
+    policy["factories"] = json!([SAFE_PROXY_FACTORY]);
+    policy["senders"] = future_safes(ground.anvil.url().as_str()).await;
+    let world = ground.start().await;
     let bundler = bundler(&world).await;
 
     Suite::new("safe.test.mjs")
         .with("BUNDLER", bundler.url())
         .with("TARGET", TARGET)
         .with("SELECTOR", SELECTOR)
+        .with("SAFES", SAFES)
         .passes(&world)
         .await;
+}
+
+/// The addresses of Safes that nobody has made yet. There is no node yet either.
+async fn future_safes(chain: &str) -> Value {
+    let output = Command::new("node")
+        .args(["support/future-safes.mjs", SAFES])
+        .current_dir(client_tests())
+        .envs(["RPC", "KMS", "PAYMASTER", "ORIGIN"].map(|of_the_node| (of_the_node, "none")))
+        .env("CHAIN", chain)
+        .env("ENTRY_POINT_VERSION", EntryPointVersion::V07.to_string())
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = timeout(PATIENCE, output).await.expect("it ends").unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 async fn bundler(world: &World) -> Bystander {

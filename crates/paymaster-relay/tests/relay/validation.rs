@@ -129,8 +129,9 @@ async fn an_authorisation_beside_the_operation_brings_code_along_too() {
         world.sponsor(&mut dapp, &op).await.unwrap_err().assert_is(-32500, "account_not_deployed", true);
         op["eip7702Auth"] = authorisation(DELEGATE);
 
-        world.sponsor(&mut dapp, &op).await.unwrap();
+        let answer = world.sponsor(&mut dapp, &op).await.unwrap();
 
+        assert_eq!(answer["userOperation"]["eip7702Auth"], op["eip7702Auth"], "{version:?}");
         op["sender"] = json!(world.chain.entry_point.address());
         let refusal = world.sponsor(&mut dapp, &op).await.unwrap_err();
         refusal.assert_is(-32500, "sender_cannot_delegate", false);
