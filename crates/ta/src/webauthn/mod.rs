@@ -6,6 +6,7 @@ mod registration;
 #[cfg(test)]
 mod tests;
 
+pub use assertion::check_approval;
 pub(crate) use assertion::{Gesture, verify_assertion};
 pub(crate) use registration::verify_registration;
 
