@@ -1,5 +1,4 @@
 //! Embeds what `scripts/page` built into `page/dist`: nothing, if it did not run.
-#![expect(clippy::print_stdout, reason = "how a build script speaks to Cargo")]
 
 use std::error::Error;
 use std::fmt::Write as _;
