@@ -177,7 +177,7 @@ pub struct SponsorName {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Intent {
-    /// The challenge.
+    /// The hash of the operation and its account; the challenge unless a list is approved.
     #[schemars(with = "HashText")]
     pub intent_hash: IntentHash,
     /// The hash of the operation without any paymaster.
@@ -191,7 +191,7 @@ pub struct Intent {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CredentialRequest {
-    /// The intent hash.
+    /// The intent hash, or the hash of the list.
     #[schemars(with = "Base64UrlText")]
     pub challenge: String,
     /// The relying party.

@@ -78,6 +78,14 @@ schemas! {
             }
         }
     }
+    /// The intent hashes of operations that are approved together.
+    IntentHashes "IntentList" {
+        "type": "array",
+        "items": { "type": "string", "pattern": "^0x[0-9a-fA-F]{64}$" },
+        "minItems": 2,
+        "maxItems": 16,
+        "uniqueItems": true
+    }
     /// The JSON of an operation for a bundler (ERC-7769), which decides what fields it has.
     BundledOperationObject "BundledOperation" { "type": "object" }
     /// The state that a bundler assumes for an estimate, by address (ERC-7769).

@@ -1,6 +1,7 @@
 // permissionless.js' smart account client, unmodified.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { approveTogether, type SharedTouch } from "@super-relay/client";
 import { createSmartAccountClient } from "permissionless";
 import { http } from "viem";
 import { foundry } from "viem/chains";
@@ -48,6 +49,27 @@ test("operations that are sent at once are queued", async () => {
 
   await mined(account.address, 3, paymaster);
   assert.equal(authenticator.touches.length, 4);
+});
+
+test("operations of a list are sent with one touch", async () => {
+  const authenticator = new SoftwareAuthenticator();
+  const { client, account, paymaster } = await newClient(authenticator);
+  await client.sendUserOperation({ calls: [call(1)] });
+  await mined(account.address, 1, paymaster);
+
+  const sent = await approveTogether(
+    [2, 3].map(
+      (number) => (touch: SharedTouch) =>
+        client.sendUserOperation({ calls: [call(number)], paymasterContext: { touch } }),
+    ),
+  );
+
+  assert.deepEqual(
+    sent.map(({ status }) => status),
+    ["fulfilled", "fulfilled"],
+  );
+  await mined(account.address, 3, paymaster);
+  assert.deepEqual(authenticator.touches, ["create", "get", "get"]);
 });
 
 test("sendTransaction gives the transaction of one call, and of a batch", async () => {

@@ -1,5 +1,6 @@
 //! Conversions from the relay's results to the methods' answers.
 
+use proto::IntentHash;
 use proto::json::invitation::{Invitation, SignedInvitation};
 use proto::json::passkey::to_base64url;
 use proto::json::{hex_bytes, paymaster_fields};
@@ -74,12 +75,12 @@ pub(super) fn stub(stub: &Stub, sponsor_name: &str) -> StubData {
     }
 }
 
-pub(super) fn intent(intent: &Intent, rp_id: &str) -> relay_api::Intent {
+pub(super) fn intent(intent: &Intent, challenge: &IntentHash, rp_id: &str) -> relay_api::Intent {
     relay_api::Intent {
         intent_hash: intent.intent_hash,
         user_op_hash: intent.user_op_hash,
         webauthn: CredentialRequest {
-            challenge: to_base64url(&intent.intent_hash.0),
+            challenge: to_base64url(&challenge.0),
             rp_id: rp_id.to_owned(),
             allow_credentials: intent.credentials.iter().map(Credential::passkey).collect(),
             user_verification: "required".to_owned(),

@@ -124,9 +124,9 @@ impl RelayApiServer for Methods {
     ) -> Outcome<Intent> {
         let call = Call::of(extensions);
         let run = async {
-            let draft = self.wire(&call).intent(&user_operation, &account_id, &options)?;
+            let (draft, challenge) = self.wire(&call).intent(&user_operation, &account_id, &options)?;
             let intent = self.sponsor.intent(&draft).await?;
-            Ok(answer::intent(&intent, &self.catalogue.rp_id).into())
+            Ok(answer::intent(&intent, &challenge, &self.catalogue.rp_id).into())
         };
         self.reports.answer(&call, run).await
     }

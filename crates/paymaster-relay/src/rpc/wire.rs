@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proto::command::PasskeyAssertion;
 use proto::json::{Excerpt, GasFields, InvalidField, SignedUserOperation, parse_user_operation};
-use proto::{AccountId, Address, ParseError};
+use proto::{AccountId, Address, IntentHash, ParseError};
 use relay_api::{ChainId, Context, Options, Param, Parameter as _, UserOperation};
 use serde_json::{Map, Value};
 
@@ -16,6 +16,9 @@ use crate::clients::Caller;
 use crate::error::RequestError;
 use crate::policy::Policy;
 use crate::sponsor::{DraftRequest, Placeholders, SponsorRequest};
+
+/// The list of a preview.
+const INTENTS: &str = "options.intents";
 
 /// The context of parsing.
 pub(super) struct Wire<'a> {
@@ -60,7 +63,7 @@ struct Choices {
 
 impl From<Options> for Choices {
     fn from(options: Options) -> Self {
-        let Options { entry_point, chain_id, policy_id, idempotency_key } = options;
+        let Options { entry_point, chain_id, policy_id, idempotency_key, intents: _ } = options;
         Self { entry_point, chain_id, policy_id, idempotency_key, ..Self::default() }
     }
 }
@@ -74,22 +77,35 @@ impl Wire<'_> {
         passkey: &Param<Option<PasskeyAssertion>>,
         options: &Param<Options>,
     ) -> Result<Parsed, RequestError> {
-        let choices = options.parse()?.into();
+        let options = options.parse()?;
+        if options.intents.is_some() {
+            return Err(invalid(INTENTS, "only for pm_getSponsorshipIntent: here the list is passkey.intents"));
+        }
+        let choices = options.into();
         let UserOperation(document) = op.parse()?;
         let draft = self.draft(op, GasFields::Required, account_id.parse()?, &choices)?;
         let request = SponsorRequest::new(draft, passkey.parse()?, choices.idempotency_key, self.request_id.0.clone());
         Ok(Parsed { request, document })
     }
 
-    /// The request of `pm_getSponsorshipIntent`.
+    /// The request of `pm_getSponsorshipIntent`, and the challenge that approves it: its intent hash,
+    /// or the hash of the list that contains it.
     pub(super) fn intent(
         &self,
         op: &Param<UserOperation>,
         account_id: &Param<AccountId>,
         options: &Param<Options>,
-    ) -> Result<DraftRequest, RequestError> {
-        let choices = options.parse()?.into();
-        self.draft(op, GasFields::Required, account_id.parse()?, &choices)
+    ) -> Result<(DraftRequest, IntentHash), RequestError> {
+        let mut options = options.parse()?;
+        let list = options.intents.take();
+        let draft = self.draft(op, GasFields::Required, account_id.parse()?, &options.into())?;
+        let intent = draft.intent();
+        let challenge = match list {
+            None => intent,
+            Some(list) if list.contains(&intent) => list.hash(),
+            Some(_) => return Err(invalid(INTENTS, format!("lacks the intent hash of this operation, {intent}"))),
+        };
+        Ok((draft, challenge))
     }
 
     /// The request of `pm_getPaymasterStubData`: gas and fees may be missing.

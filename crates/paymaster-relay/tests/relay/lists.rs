@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use devkit::EntryPointVersion::{V06, V07, V08};
 use devkit::passkey::SignCounter;
-use proto::IntentHash;
+use proto::json::passkey::to_base64url;
+use proto::{IntentHash, IntentList};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -179,4 +180,37 @@ async fn erc_7677_data_takes_a_list_in_its_context() {
         assert_eq!(fields["paymasterData"], whole["paymasterData"]);
     }
     assert_eq!(world.reserved_rows().await.len(), 2);
+}
+
+#[tokio::test]
+async fn the_preview_of_an_operation_says_the_challenge_of_its_list() {
+    let world = World::new(V07).await;
+    let (mut dapp, ops) = drafts(&world, 3).await;
+    let approved = world.approval_of_all(&mut dapp, &ops[..2]).await;
+    let list = IntentList::new(serde_json::from_value(approved["intents"].clone()).unwrap()).unwrap();
+    let preview = async |op: &Value, intents: &Value| {
+        let params = json!([op, ACCOUNT, { "intents": intents }]);
+        world.client.call("pm_getSponsorshipIntent", params).await
+    };
+    for (op, intent) in ops.iter().zip(list.iter()) {
+        let together = preview(op, &json!(list)).await.unwrap();
+        assert_eq!(together["webauthn"]["challenge"], to_base64url(&list.hash().0));
+        assert_eq!(together["intentHash"], json!(intent));
+        let alone = preview(op, &Value::Null).await.unwrap();
+        assert_eq!(alone["webauthn"]["challenge"], to_base64url(&intent.0));
+    }
+    let lacking = preview(&ops[2], &json!(list)).await.unwrap_err();
+    lacking.assert_is(-32602, "invalid_field", false);
+    assert_eq!(lacking.data["field"], "options.intents");
+    let own = world.intent(&dapp, &ops[2]).await["intentHash"].clone();
+    assert!(lacking.message.contains(own.as_str().unwrap()), "{lacking:?}");
+    for intents in [json!([list[0]]), json!([list[0], list[0]]), json!("0x")] {
+        let refusal = preview(&ops[0], &intents).await.unwrap_err();
+        assert_eq!(refusal.data["field"], "options.intents", "{refusal:?}");
+    }
+    let params = json!([ops[0], ACCOUNT, approved, { "intents": list }]);
+    let refusal = world.client.call("pm_sponsor_with_tee", params).await.unwrap_err();
+    refusal.assert_is(-32602, "invalid_field", false);
+    assert!(refusal.message.contains("passkey.intents"), "{refusal:?}");
+    assert_eq!((world.reserved().await, world.sponsorships()), (0, 0));
 }

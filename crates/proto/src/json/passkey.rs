@@ -37,7 +37,7 @@ pub struct RegistrationResponse {
 /// The first field that is missing, unknown, or malformed.
 pub fn parse_assertion(json: &Value) -> Result<PasskeyAssertion, InvalidField> {
     let mut fields = Fields::of("assertion", json)?;
-    let intents = fields.take("intents").map(intents).transpose()?;
+    let intents = fields.take(INTENTS).map(parse_intents).transpose()?;
     let (credential_id, mut response) = envelope("assertion", fields)?;
     let assertion = PasskeyAssertion {
         credential_id,
@@ -107,21 +107,27 @@ fn envelope<'a>(what: &str, mut fields: Fields<'a>) -> Result<(CredentialId, Wit
     Ok((credential_id, Within::of("response", response)?))
 }
 
-/// The intents of a list, which the browser's answer does not contain: the client adds them.
-fn intents(json: &Value) -> Result<IntentList, InvalidField> {
-    let items = json.as_array().ok_or_else(|| invalid("intents", "expected an array"))?;
+/// The name of the list, which the browser's answer does not contain: the client adds it.
+const INTENTS: &str = "intents";
+
+/// Parses the `intents` of a list: an array of hashes.
+///
+/// # Errors
+/// `intents` or the item of it that is wrong.
+pub fn parse_intents(json: &Value) -> Result<IntentList, InvalidField> {
+    let items = json.as_array().ok_or_else(|| invalid(INTENTS, "expected an array"))?;
     // Before any is parsed: a long list costs nothing.
     let count = items.len();
     if count > MAX_INTENTS {
-        return Err(invalid("intents", InvalidIntents::TooMany { count }));
+        return Err(invalid(INTENTS, InvalidIntents::TooMany { count }));
     }
     let parse = |(place, item): (usize, &Value)| {
-        let field = format!("intents[{place}]");
+        let field = format!("{INTENTS}[{place}]");
         let text = item.as_str().ok_or_else(|| invalid(&field, "expected a string"))?;
         text.parse::<IntentHash>().map_err(|problem| invalid(&field, problem))
     };
     let intents = items.iter().enumerate().map(parse).collect::<Result<Vec<_>, _>>()?;
-    IntentList::new(intents).map_err(|problem| invalid("intents", problem))
+    IntentList::new(intents).map_err(|problem| invalid(INTENTS, problem))
 }
 
 /// Parses bytes within a bound.

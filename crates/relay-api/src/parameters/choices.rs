@@ -2,14 +2,14 @@
 
 use proto::command::PasskeyAssertion;
 use proto::json::InvalidField;
-use proto::{AccountId, Address};
+use proto::{AccountId, Address, IntentList};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::Value;
 
-use super::values::{ChainId, account_id, assertion};
+use super::values::{ChainId, account_id, assertion, intents};
 use super::{given, text, unknown};
 use crate::parameter::{Param, Parameter, invalid};
-use crate::schema::{AccountIdText, AddressText, AssertionObject, ChainIdForm, IdempotencyKeyText};
+use crate::schema::{AccountIdText, AddressText, AssertionObject, ChainIdForm, IdempotencyKeyText, IntentHashes};
 
 const MAX_IDEMPOTENCY_KEY: usize = 128;
 
@@ -28,6 +28,10 @@ pub struct Options {
     /// Makes this request the only one with this key.
     #[schemars(with = "Option<IdempotencyKeyText>")]
     pub idempotency_key: Option<String>,
+    /// For `pm_getSponsorshipIntent`: the list that the passkey will approve, with this operation.
+    /// A sponsorship has it in `passkey`.
+    #[schemars(with = "Option<IntentHashes>")]
+    pub intents: Option<IntentList>,
 }
 
 /// The context of ERC-7677. Null means absent, for the object and for each key.
@@ -63,6 +67,7 @@ impl Parameter for Options {
                 "chainId" => options.chain_id = Some(value.clone().into()),
                 "policyId" => options.policy_id = Some(text("options.policyId", value)?.to_owned()),
                 "idempotencyKey" => options.idempotency_key = Some(idempotency_key(value)?),
+                "intents" => options.intents = Some(intents(Self::NAME, value)?),
                 _ => return Err(unknown(Self::NAME, key)),
             }
         }

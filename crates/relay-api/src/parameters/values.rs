@@ -2,8 +2,8 @@
 
 use proto::command::PasskeyAssertion;
 use proto::json::InvalidField;
-use proto::json::passkey::parse_assertion;
-use proto::{AccountId, Address, ParseError, Quantity, UserOpHash};
+use proto::json::passkey::{parse_assertion, parse_intents};
+use proto::{AccountId, Address, IntentList, ParseError, Quantity, UserOpHash};
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value};
 
@@ -184,6 +184,13 @@ pub(super) fn assertion(name: &str, sent: &Value) -> Result<Option<PasskeyAssert
     if sent.is_null() {
         return Ok(None);
     }
-    let within = |InvalidField { field, problem }| invalid(&format!("{name}.{field}"), problem);
-    parse_assertion(sent).map(Some).map_err(within)
+    parse_assertion(sent).map(Some).map_err(|problem| within(name, problem))
+}
+
+pub(super) fn intents(name: &str, sent: &Value) -> Result<IntentList, InvalidField> {
+    parse_intents(sent).map_err(|problem| within(name, problem))
+}
+
+fn within(name: &str, InvalidField { field, problem }: InvalidField) -> InvalidField {
+    invalid(&format!("{name}.{field}"), problem)
 }
