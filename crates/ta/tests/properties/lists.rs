@@ -1,10 +1,10 @@
 //! Properties 1 to 4 for lists: a passkey approves several operations by one signature over their
 //! list, and nothing that is not in the list.
 
-use proto::command::{PasskeyAssertion, SignWithHybridKey, SignatureScheme, Sponsor};
+use proto::command::{PasskeyAssertion, SignMessage, SignWithHybridKey, SignatureScheme, Sponsor};
 use proto::{Bounded, EntryPointVersion, IntentHash, IntentList, Permissions, Status, frame};
 
-use crate::support::requests::{batch, sign, sponsor};
+use crate::support::requests::{batch, message, message_approved, personal_sign, sign, sponsor};
 use crate::support::{Draft, EthKey, Passkey, World};
 
 const VERSION: EntryPointVersion = EntryPointVersion::V07;
@@ -104,6 +104,19 @@ pub fn the_approval_of_one_operation_approves_no_list_and_the_hash_of_a_list_no_
     assert_eq!(world.call(&with(commands[0].clone(), &nested, &relay)), Err(Status::ChallengeMismatch));
     let nested = passkey.assert_all(&outer);
     assert_eq!(world.call(&with(commands[0].clone(), &nested, &relay)), Err(Status::IntentNotListed));
+}
+
+#[test]
+pub fn a_list_approves_no_message() {
+    let (mut world, passkey, relay) = world();
+    let operation = sponsor(VERSION, "alice", 0);
+    for command in [message("alice", b"sign in"), personal_sign("alice", b"sign in", 1)] {
+        let assertion = passkey.assert_all(&list(&[operation.intent_hash(), command.intent_hash()]));
+        let listed = SignMessage { passkey: assertion.clone(), ..command.clone() };
+        assert_eq!(world.call(&listed), Err(Status::ChallengeMismatch));
+        assert!(world.call(&with(operation.clone(), &assertion, &relay)).is_ok());
+        assert!(world.call(&message_approved(command, &passkey)).is_ok());
+    }
 }
 
 #[test]

@@ -76,7 +76,7 @@ const RULES: &[(&str, fn())] = rules! {
     lists: one_gesture_approves_every_operation_of_its_list_on_every_entry_point,
         an_operation_that_is_not_in_the_list_is_refused, a_list_that_the_passkey_did_not_approve_is_refused,
         the_approval_of_one_operation_approves_no_list_and_the_hash_of_a_list_no_operation,
-        a_list_approves_only_for_the_account_of_each_operation,
+        a_list_approves_no_message, a_list_approves_only_for_the_account_of_each_operation,
         the_relay_approves_each_operation_of_a_list_by_itself,
         once_another_count_approved_the_rest_of_a_list_is_refused,
         a_list_of_another_length_or_with_duplicates_does_not_parse;
