@@ -8,6 +8,7 @@ pub mod admin;
 pub mod attestation;
 pub mod headers;
 mod json;
+pub mod messages;
 pub mod operations;
 pub mod reason;
 pub mod refusal;

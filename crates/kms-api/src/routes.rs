@@ -10,6 +10,7 @@ use crate::admin::{
     RotateSigner, SetCeilings, Signers,
 };
 use crate::attestation::{Attestation, GetAttestation};
+use crate::messages::{SignMessage, SignedMessage};
 use crate::operations::{SignOperation, SignedOperation, SponsorOperation, SponsoredOperation};
 use crate::status::{
     GetHealth, GetQueueStatus, GetRollbackCounter, GetStats, GetVersion, Health, QueueStatus, RollbackCounter, Stats,
@@ -81,6 +82,7 @@ routes! {
     }
     Post "/kms/sponsor-user-operation" SponsorOperation => SponsoredOperation
     Post "/kms/sign-user-operation" SignOperation => SignedOperation
+    Post "/kms/sign-message" SignMessage => SignedMessage
     Get "/admin/signers" GetSigners => Signers
     Post "/admin/provision" Provision => Done
     Post "/admin/authorize-signer" AuthorizeSigner => Done

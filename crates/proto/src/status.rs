@@ -93,7 +93,7 @@ statuses! {
     51 PaymasterPresent "paymaster_present" "the operation to sponsor has a paymaster already",
     52 PaymasterMissing "paymaster_missing" "the operation to sign names no paymaster",
     53 MessageEmpty "message_empty" "the message to sign is empty",
-    54 MessageIsHash "message_is_hash" "an EIP-191 message of 32 bytes is not signed: it could be an operation's hash",
+    54 MessageIsHash "message_is_hash" "a message of 32 bytes is not signed: it could be an operation's hash",
     55 DomainNotAllowed "domain_not_allowed" "the domain of a message is an EntryPoint's, not that of an account's contract",
 
     60 AccountUnknown "account_unknown" "no such account",

@@ -44,9 +44,11 @@ mod system;
 mod webauthn;
 
 pub use buckets::{Buckets, buffer};
+pub use checks::check_message;
 pub use commands::admin;
 pub use core::Core;
 pub use ports::{
     AttestError, Attestor, CounterError, Entropy, EntropyError, MonotonicCounter, NoAttestation, Platform, RecordName,
     SecureStore, StoreError,
 };
+pub use webauthn::check_approval;

@@ -109,6 +109,8 @@ reasons! {
     InvitationUsedUp "invitation_used_up" 403 final,
     /// The authoriser's hourly limit on new accounts is reached.
     CreationRationed "creation_rationed" 429 retry,
+    /// The account's limit on messages is reached.
+    MessageRationed "message_rationed" 429 retry,
     /// The account exists and has another signature scheme.
     SignatureSchemeConflict "signature_scheme_conflict" 409 final,
     /// The gateway's database cannot be read or written.

@@ -7,6 +7,7 @@ mod status;
 use std::fmt::Debug;
 
 use kms_api::accounts::{Account, CreateAccount, CreatedAccount, Passkey};
+use kms_api::messages::{Domain, Form, SignMessage, SignedMessage};
 use kms_api::operations::{
     SignOperation, SignatureFormat, SignedOperation, SponsorOperation, SponsoredOperation, Terms, VerificationProof,
 };
@@ -279,6 +280,48 @@ fn a_signed_operation() {
         "userOpHash": hash(),
         "teeDeviceId": two(),
         "verificationProof": proof,
+    });
+    holds(&signed, &expected);
+}
+
+#[test]
+fn a_message_to_sign_and_its_signature() {
+    let domain = Domain {
+        name: Bounded::new("Account".into()).unwrap(),
+        version: Bounded::new("1".into()).unwrap(),
+        chain_id: Quantity(31_337),
+        verifying_contract: ONE,
+        salt: None,
+    };
+    let nested = SignMessage {
+        account_id: "alice".parse().unwrap(),
+        message: Bounded::new(b"hi".to_vec()).unwrap(),
+        form: Form::PersonalSign,
+        domain: Some(domain.clone()),
+        user_signature: json!({ "id": "-_8" }),
+    };
+    let mut domain_json = json!({ "name": "Account", "version": "1", "chainId": "0x7a69", "verifyingContract": one() });
+    let mut expected = json!({
+        "accountId": "alice",
+        "message": "0x6869",
+        "form": "personalSign",
+        "domain": domain_json,
+        "userSignature": { "id": "-_8" },
+    });
+    holds_strictly(&nested, &expected);
+    expected["form"] = "eip191".into();
+    expected.as_object_mut().unwrap().remove("domain");
+    holds_strictly(&SignMessage { form: Form::Eip191, domain: None, ..nested }, &expected);
+    domain_json["salt"] = hash().into();
+    holds_strictly(&Domain { salt: Some(HASH), ..domain }, &domain_json);
+    let signed =
+        SignedMessage { success: true, signature: SIGNATURE, digest: HASH, owner_address: ONE, tee_device_id: TWO };
+    let expected = json!({
+        "success": true,
+        "signature": signature(),
+        "digest": hash(),
+        "ownerAddress": one(),
+        "teeDeviceId": two(),
     });
     holds(&signed, &expected);
 }

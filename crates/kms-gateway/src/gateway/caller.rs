@@ -18,7 +18,7 @@ pub struct Caller {
     pub principal: Principal,
     /// The public key of the passkey, sent beside the command; it must be the account's.
     pub passkey_public_key: Option<PasskeyPublicKey>,
-    /// Keccak-256 of arbitrary data that the caller wants in the audit.
+    /// Keccak-256 of arbitrary data that the caller wants in the audit. Of a message: its digest.
     pub context_hash: Option<Hash>,
 }
 

@@ -25,8 +25,8 @@ pub(super) enum Authority {
         /// The key's record, which survives a rotation.
         record: u64,
     },
-    /// The admin, or a permission to create an account: the number of such requests is limited
-    /// already.
+    /// The admin, a permission to create an account, or a message within its account's ration: the
+    /// number of such requests is limited already.
     Counted,
 }
 

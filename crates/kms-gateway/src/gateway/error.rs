@@ -81,6 +81,12 @@ pub enum GatewayError {
         /// At least 1.
         retry_after_seconds: u64,
     },
+    /// The account has had as many messages signed as it may in this time. The TEE was not called.
+    #[error("an account signs 20 messages, and then one in 6 s; the next can be in {retry_after_seconds} s")]
+    MessageRationed {
+        /// At least 1.
+        retry_after_seconds: u64,
+    },
     /// The account exists with another signature scheme than requested.
     #[error("the account exists with another signature scheme than requested")]
     SignatureSchemeConflict,
@@ -190,6 +196,7 @@ impl GatewayError {
             Self::InvitationExpired { .. } => Reason::InvitationExpired,
             Self::InvitationUsedUp { .. } => Reason::InvitationUsedUp,
             Self::CreationRationed { .. } => Reason::CreationRationed,
+            Self::MessageRationed { .. } => Reason::MessageRationed,
             Self::SignatureSchemeConflict => Reason::SignatureSchemeConflict,
             Self::StoreUnavailable | Self::StoreFailing { .. } | Self::StoreSilent { .. } => Reason::StoreUnavailable,
             Self::TeeBusy(_) | Self::TeeBusyBefore | Self::TeeBusyInTurn { .. } => Reason::TeeBusy,

@@ -13,6 +13,8 @@ mod decision;
 mod error;
 mod forget;
 mod known;
+mod message_ration;
+mod messages;
 mod operations;
 mod paymaster_signers;
 mod permits;
@@ -59,6 +61,7 @@ use crate::transport::{QueueStats, TeeTransport};
 use account_count::AccountCount;
 use admin_counter::AdminCounter;
 use known::Known;
+use message_ration::MessageRation;
 use quotes::Quotes;
 use refusal_ration::RefusalRation;
 use refused_content::RefusedContent;
@@ -92,7 +95,11 @@ struct Inner {
     refusal_ration: RefusalRation,
     quotes: Arc<Quotes>,
     unknown: UnknownAccounts,
+    /// Turns of lookups of unknown accounts.
     strangers: Strangers,
+    /// Turns of messages.
+    messages: Strangers,
+    message_ration: MessageRation,
     /// Allows one sweep at a time over interrupted account creations.
     sweep: Arc<Semaphore>,
     creations_log: OutageLog,
@@ -190,7 +197,9 @@ impl Gateway {
             ),
             refusal_ration: RefusalRation::default(),
             unknown: UnknownAccounts::default(),
-            strangers: Strangers::default(),
+            strangers: Strangers::new(strangers::LOOKUPS),
+            messages: Strangers::new(strangers::MESSAGES),
+            message_ration: MessageRation::default(),
             sweep: Arc::new(Semaphore::new(1)),
             creations_log: OutageLog::new("settling interrupted account creations"),
             refusals_log: LineRation::new("refused requests"),

@@ -1,6 +1,6 @@
 //! Checks the TEE's replies against their requests. A reply that does not match is discarded.
 
-use proto::command::{SignReply, SignWithHybridKey, Sponsor, SponsorReply, WalletInfo};
+use proto::command::{SignMessage, SignMessageReply, SignReply, SignWithHybridKey, Sponsor, SponsorReply, WalletInfo};
 use proto::paymaster::paymaster_digest;
 use proto::{Hash, Signature, UserOpHash};
 
@@ -35,6 +35,17 @@ pub(super) fn check_signed(
 ) -> Result<(), GatewayError> {
     let hash = command.op.hash(&command.entry_point);
     fits(reply.owner == wallet.owner && hash == reply.user_op_hash && is_signed_by(wallet, &hash, &reply.signature))
+}
+
+/// Checks that the digest is that of the message in its form, and that the owner signed it.
+pub(super) fn check_message(
+    command: &SignMessage,
+    reply: &SignMessageReply,
+    wallet: &WalletInfo,
+) -> Result<(), GatewayError> {
+    let digest = command.digest();
+    let signer = recover(&digest, &reply.signature);
+    fits(reply.digest == digest && reply.owner == wallet.owner && signer == Some(wallet.owner))
 }
 
 fn is_signed_by(wallet: &WalletInfo, hash: &UserOpHash, signature: &Signature) -> bool {

@@ -1,6 +1,7 @@
-//! Fair turns for looking up accounts in the TEE that the index does not know. Anyone may ask, so
-//! each client looks up one at a time, and all clients together only a few: however many lookups a
-//! client has, another one waits only for its own and for at most one of each client's.
+//! Fair turns for what anyone may ask of the TEE: looking up accounts that the index does not know,
+//! and messages of accounts. Each client has one at a time, and all clients together only a few:
+//! however many requests a client has, another one waits only for its own and for at most one of
+//! each client's.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,18 +14,20 @@ use tokio::time::timeout;
 use super::GatewayError;
 use super::caller::{Caller, Principal};
 
-/// How long a lookup waits for earlier ones: less than a relay waits for its answer. A queue of
-/// such lookups must not make the gateway appear to hang.
+/// How long a request waits for earlier ones: less than a relay waits for its answer. A queue of
+/// such requests must not make the gateway appear to hang.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Maximum number of lookups at once. It leaves room for other calls in the TEE's queue.
+/// Maximum number of each kind at once. It leaves room for other calls in the TEE's queue.
 const AT_ONCE: usize = 4;
 
-/// The limit, as text.
-const LIMIT: &str = "1 unknown account per client and 4 in total";
-const _: () = assert!(AT_ONCE == 4, "LIMIT says it");
+/// The limit of lookups, as text.
+pub(super) const LOOKUPS: &str = "1 unknown account per client and 4 in total";
+/// The limit of messages, as text.
+pub(super) const MESSAGES: &str = "1 message per client and 4 in total";
+const _: () = assert!(AT_ONCE == 4, "the texts say it");
 
-/// The origin of a lookup.
+/// The origin of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Inquirer {
     /// This process, for the relay in it.
@@ -42,29 +45,29 @@ impl Inquirer {
     }
 }
 
-/// Rate-limits lookups.
+/// Rate-limits requests of one kind.
 #[derive(Debug)]
 pub(super) struct Strangers {
     /// One permit for each inquirer that asks or waits.
     of_inquirers: Mutex<HashMap<Inquirer, Arc<Semaphore>>>,
-    /// First come, first served: each inquirer has at most one lookup here.
+    /// First come, first served: each inquirer has at most one request here.
     all: Arc<Semaphore>,
+    /// As text.
+    limit: &'static str,
 }
 
-/// The right to look up an account. Its inquirer's next lookup waits until it is dropped.
+/// The right to ask the TEE. Its inquirer's next request waits until it is dropped.
 #[derive(Debug)]
 pub(super) struct StrangersTurn {
     _own: OwnedSemaphorePermit,
     _of_all: OwnedSemaphorePermit,
 }
 
-impl Default for Strangers {
-    fn default() -> Self {
-        Self { of_inquirers: Mutex::default(), all: Arc::new(Semaphore::new(AT_ONCE)) }
-    }
-}
-
 impl Strangers {
+    pub(super) fn new(limit: &'static str) -> Self {
+        Self { of_inquirers: Mutex::default(), all: Arc::new(Semaphore::new(AT_ONCE)), limit }
+    }
+
     /// Waits for a turn, for at most a second.
     ///
     /// # Errors
@@ -81,7 +84,7 @@ impl Strangers {
             Ok::<_, AcquireError>(StrangersTurn { _own: own, _of_all: Arc::clone(&self.all).acquire_owned().await? })
         };
         let turn = timeout(PATIENCE, turn).await;
-        turn.map_err(|_| GatewayError::TeeBusyInTurn { limit: LIMIT, waited: PATIENCE })?
+        turn.map_err(|_| GatewayError::TeeBusyInTurn { limit: self.limit, waited: PATIENCE })?
             .map_err(|_| GatewayError::Internal)
     }
 
@@ -103,7 +106,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_waits_only_for_its_own_lookups() {
-        let strangers = Strangers::default();
+        let strangers = Strangers::new(LOOKUPS);
         let first = strangers.turn(client(1)).await.unwrap();
         assert!(matches!(strangers.turn(client(1)).await, Err(GatewayError::TeeBusyInTurn { .. })));
         let others = [client(2), Inquirer::Internal];
@@ -116,7 +119,7 @@ mod tests {
 
     #[tokio::test]
     async fn inactive_clients_are_forgotten() {
-        let strangers = Strangers::default();
+        let strangers = Strangers::new(LOOKUPS);
         let held = strangers.turn(client(0)).await.unwrap();
         for last in 1..=255 {
             strangers.turn(client(last)).await.unwrap();

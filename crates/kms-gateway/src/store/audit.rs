@@ -14,6 +14,8 @@ pub enum Action {
     Sponsor,
     /// An account's signature over an operation as given.
     SignUserOperation,
+    /// An account's signature over a message.
+    SignMessage,
     /// A passkey registration.
     RegisterPasskey,
     /// A new account.
@@ -33,6 +35,7 @@ impl Action {
         match self {
             Self::Sponsor => "sponsor",
             Self::SignUserOperation => "sign_user_operation",
+            Self::SignMessage => "sign_message",
             Self::RegisterPasskey => "register_passkey",
             Self::CreateAccount => "create_account",
             Self::Command(opcode) => opcode.name(),
@@ -91,7 +94,8 @@ pub struct AuditRecord {
     pub signer: Option<Address>,
     /// The hash of the final operation if it was signed, otherwise of the operation as received.
     pub user_op_hash: Option<UserOpHash>,
-    /// Keccak-256 of the caller's own data for the record (`businessValidation`).
+    /// Keccak-256 of the caller's own data for the record (`businessValidation`). Of a message: the
+    /// digest that is signed.
     pub context_hash: Option<Hash>,
     /// The counters, for an admin command.
     pub counters: Option<Counters>,

@@ -13,6 +13,7 @@ use proto::command::{PreparePaymasterKey, SetCeilings};
 use proto::json::hex_bytes;
 use serde_json::{Value, json};
 
+use crate::messages::MessageRequest;
 use crate::support::{Answer, Kms, ORIGIN, RP_ID, RelayKey, SponsorRequest, ceilings};
 
 const UNSIGNED: Signature = Signature::UNSIGNED;
@@ -53,6 +54,10 @@ async fn the_answer_of_every_route_matches_its_snapshot() {
     request.op["paymaster"] = "0x1111111111111111111111111111111111111111".into();
     let request = request.signed_as_given(&kms.relay);
     answers.keep("/kms/sign-user-operation", kms.send(request.to_be_signed(&kms)).await);
+
+    let (passkey, account) = kms.account().await;
+    let request = MessageRequest::personal_sign(passkey, &account, b"sign in").approved();
+    answers.keep("/kms/sign-message", kms.post("/kms/sign-message", &request.body()).await);
 
     answers.keep("/admin/signers", kms.get("/admin/signers").await);
     keep_admin_commands(&kms, &mut answers).await;

@@ -15,11 +15,12 @@ use tokio_util::sync::CancellationToken;
 use crate::support::{Gate, GatedTee, Kms, ORIGIN, settings};
 
 const STRANGER: &str = "http://evil.example";
-const FOR_PAGES: [(&str, &str); 8] = [
+const FOR_PAGES: [(&str, &str); 9] = [
     ("POST", "/webauthn/register/begin"),
     ("POST", "/webauthn/register/finish"),
     ("POST", "/kms/create-deterministic-account"),
     ("GET", "/kms/accounts/alice"),
+    ("POST", "/kms/sign-message"),
     ("GET", "/health"),
     ("GET", "/version"),
     ("GET", "/stats"),

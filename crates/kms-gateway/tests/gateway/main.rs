@@ -19,6 +19,7 @@ mod disk_full;
 mod factory_scheme;
 mod failures;
 mod flood;
+mod messages;
 mod moved_database;
 mod other_gateways;
 mod permits;

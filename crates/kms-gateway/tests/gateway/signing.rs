@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Kms, SponsorRequest};
 
-fn recover(hash: &Hash, signature: &Value) -> String {
+pub fn recover(hash: &Hash, signature: &Value) -> String {
     let Signature { r, s, v } = signature.as_str().unwrap().parse().unwrap();
     let ecdsa = EcdsaSignature::from_scalars(r, s).unwrap();
     let id = RecoveryId::from_byte(v - 27).unwrap();

@@ -22,7 +22,8 @@ use crate::user_operation;
 pub const MESSAGE_DOMAIN: &str = "SuperRelay message v1";
 
 /// The length of a `userOpHash`, in bytes. SimpleAccounts of v0.6 and v0.7 accept its EIP-191
-/// signature for the operation, so no message of this length is signed as EIP-191.
+/// signature for the operation, and an account may verify operations as it does messages: no
+/// message of this length is signed in any form.
 pub const OPERATION_HASH_LENGTH: usize = 32;
 
 /// Requests an account's signature over a message.

@@ -12,23 +12,25 @@ use crate::webauthn::verify_assertion;
 impl<'a> CheckedMessage<'a> {
     /// Runs all of the checks. `account` is the one the command names, if it exists.
     pub(crate) fn new(command: &SignMessage, system: &System, account: Option<&'a Account>) -> Result<Self, Status> {
-        check(command, &system.provisioned().ceilings)?;
+        check_message(command, &system.provisioned().ceilings)?;
         let user = approve(&command.intent_hash(), &command.passkey, verify_assertion, system, account)?;
         Ok(Self { user, digest: command.digest() })
     }
 }
 
-/// Refuses what could be read as an approval of an operation.
+/// Refuses what could be read as an approval of an operation. A host can check it before it calls.
 ///
 /// # Errors
 /// `MessageEmpty`; `MessageIsHash`: the EIP-191 signature of 32 bytes is that of an operation with
-/// this hash; `DomainNotAllowed`: the domain is an EntryPoint's.
-fn check(command: &SignMessage, ceilings: &Ceilings) -> Result<(), Status> {
-    if command.message.is_empty() {
-        return Err(Status::MessageEmpty);
+/// this hash, and so is `PersonalSign` for an account that verifies operations as it does messages;
+/// `DomainNotAllowed`: the domain is an EntryPoint's.
+pub fn check_message(command: &SignMessage, ceilings: &Ceilings) -> Result<(), Status> {
+    match command.message.len() {
+        0 => return Err(Status::MessageEmpty),
+        OPERATION_HASH_LENGTH => return Err(Status::MessageIsHash),
+        _ => {}
     }
     match &command.form {
-        MessageForm::Eip191 if command.message.len() == OPERATION_HASH_LENGTH => Err(Status::MessageIsHash),
         MessageForm::PersonalSign(domain)
             if domain.is_of_entry_point() || is_entry_point(ceilings, domain.verifying_contract) =>
         {

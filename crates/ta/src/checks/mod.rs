@@ -11,6 +11,8 @@ use proto::{Hash, UserOpHash};
 use crate::accounts::Account;
 use crate::webauthn::Gesture;
 
+pub use message::check_message;
+
 /// A sponsorship within the ceilings that the relay approved, and the user too unless the relay may
 /// sponsor without a passkey.
 pub(crate) struct CheckedSponsorship<'a> {

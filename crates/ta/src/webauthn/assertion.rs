@@ -4,7 +4,7 @@ use core::cmp::Ordering;
 
 use p256::ecdsa::Signature;
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
-use proto::command::{PasskeyAssertion, RelyingParty};
+use proto::command::{PasskeyAssertion, PasskeyPublicKey, RelyingParty};
 use proto::webauthn::{AuthenticatorData, Ceremony, ClientData};
 use proto::{Hash, IntentHash, Status};
 use sha2::{Digest, Sha256};
@@ -82,23 +82,44 @@ fn verify(
     if data.backup_eligible() != passkey.backup_eligible {
         return Err(Status::BackupEligibilityChanged);
     }
-    check_signature(assertion, passkey)?;
+    check_signature(assertion, &passkey.public_key)?;
     // Only after the signature is verified: an unsigned count says nothing about a clone.
     let gesture = Gesture { sign_count: data.sign_count, challenge: sha256(challenge) };
     check_sign_count(passkey, gesture)?;
     Ok(gesture)
 }
 
+/// Checks that the holder of that key approved this intent and nothing else, with user presence and
+/// verification: what a host can check before it calls. [`verify_assertion`] also checks relying
+/// party, origin, backup eligibility and counter.
+///
+/// # Errors
+/// The status with which the trusted application would refuse it.
+pub fn check_approval(
+    assertion: &PasskeyAssertion,
+    key: &PasskeyPublicKey,
+    intent: &IntentHash,
+) -> Result<(), Status> {
+    if assertion.intents.is_some() {
+        return Err(Status::ChallengeMismatch);
+    }
+    ClientData::parse(&assertion.client_data_json, Ceremony::Assertion)?.check_challenge(&intent.0)?;
+    let data = AuthenticatorData::parse(&assertion.authenticator_data)?;
+    data.check_flags()?;
+    data.check_no_credential()?;
+    check_signature(assertion, key)
+}
+
 /// The signature over authenticatorData ‖ SHA-256(clientDataJSON). A high s is accepted:
 /// authenticators do not normalise, and nothing here treats a second signature as a second
 /// approval.
-fn check_signature(assertion: &PasskeyAssertion, passkey: &Passkey) -> Result<(), Status> {
+fn check_signature(assertion: &PasskeyAssertion, key: &PasskeyPublicKey) -> Result<(), Status> {
     let signed = Sha256::new()
         .chain_update(&*assertion.authenticator_data)
         .chain_update(Sha256::digest(&*assertion.client_data_json))
         .finalize();
     let signature = Signature::from_der(&assertion.signature).map_err(|_| Status::PasskeySignatureMalformed)?;
-    verifying_key(&passkey.public_key)?.verify_prehash(&signed, &signature).map_err(|_| Status::PasskeySignatureInvalid)
+    verifying_key(key)?.verify_prehash(&signed, &signature).map_err(|_| Status::PasskeySignatureInvalid)
 }
 
 /// Synced passkeys do not count: they always report 0. A counting passkey never decreases, and uses

@@ -6,6 +6,7 @@ mod registration;
 #[cfg(test)]
 mod tests;
 
+pub use assertion::check_approval;
 pub(crate) use assertion::{Gesture, Verify, verify_assertion, verify_operation};
 pub(crate) use registration::verify_registration;
 

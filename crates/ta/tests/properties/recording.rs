@@ -66,7 +66,7 @@ const RULES: &[(&str, fn())] = rules! {
     fuzz: random_frames_get_a_refusal, mutated_frames_of_every_opcode_get_a_reply,
         mutated_frames_in_a_batch_get_the_replies_they_get_alone, invalid_frames_are_refused_as_such;
     messages: a_message_is_signed_in_the_form_that_was_approved,
-        an_eip_191_message_of_the_length_of_an_operation_s_hash_is_refused,
+        a_message_of_the_length_of_an_operation_s_hash_is_refused_in_every_form,
         messages_without_a_byte_and_with_too_many_are_refused, the_domain_of_an_entry_point_is_refused,
         no_digest_of_a_message_is_one_that_an_account_checks_for_an_operation,
         an_approval_of_a_message_signs_no_operation, a_list_approves_no_message, an_approval_of_an_operation_signs_no_message,

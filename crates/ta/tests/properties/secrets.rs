@@ -205,7 +205,8 @@ pub fn no_command_signs_a_digest_of_the_host_s_choosing() {
     let mut operation = sign(EntryPointVersion::V08, "alice", 0);
     operation.op.nonce = Uint256(chosen);
     operation.op.call_data = Bounded::new(chosen.to_vec()).unwrap();
-    let messages = [message("alice", &[chosen, chosen].concat()), personal_sign("alice", &chosen, 0)];
+    let messages =
+        [message("alice", &[chosen, chosen].concat()), personal_sign("alice", &[chosen, chosen].concat(), 0)];
     let mut domain = personal_sign("alice", b"sign in", 0);
     domain.form = MessageForm::PersonalSign(AccountDomain { salt: Some(Hash(chosen)), ..account_domain(0) });
     let signatures = {

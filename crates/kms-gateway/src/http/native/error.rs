@@ -109,6 +109,7 @@ impl From<GatewayError> for ApiError {
             retry_after: match error {
                 GatewayError::AttestationTooSoon { retry_after_seconds, .. }
                 | GatewayError::CreationRationed { retry_after_seconds, .. }
+                | GatewayError::MessageRationed { retry_after_seconds }
                 | GatewayError::RotationTooSoon { retry_after_seconds, .. } => Some(retry_after_seconds),
                 _ => None,
             },

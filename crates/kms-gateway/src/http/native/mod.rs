@@ -7,6 +7,7 @@ mod body;
 mod caller;
 mod cors;
 mod error;
+mod messages;
 mod operations;
 mod pages;
 mod request_id;
@@ -23,6 +24,7 @@ use axum::{Extension, Json, Router};
 use kms_api::Route;
 use kms_api::accounts::{CreateAccount, GetAccount};
 use kms_api::attestation::GetAttestation;
+use kms_api::messages::SignMessage;
 use kms_api::operations::{SignOperation, SponsorOperation};
 use kms_api::status::{GetHealth, GetQueueStatus, GetRollbackCounter, GetStats, GetVersion};
 use kms_api::webauthn::{BeginRegistration, FinishRegistration};
@@ -54,13 +56,14 @@ pub(super) fn router(gateway: Gateway) -> Router {
         .with_state(gateway)
 }
 
-/// Routes that a page may call: registration, accounts, and public queries.
+/// Routes that a page may call: registration, accounts, their messages, and public queries.
 fn browsers() -> Router<Gateway> {
     Router::new()
         .route(BeginRegistration::PATH, post(webauthn::begin))
         .route(FinishRegistration::PATH, post(webauthn::finish))
         .route(CreateAccount::PATH, post(accounts::create))
         .route(GetAccount::PATH, get(accounts::show))
+        .route(SignMessage::PATH, post(messages::sign))
         .route(GetHealth::PATH, get(status::health))
         .route(GetVersion::PATH, get(status::version))
         .route(GetStats::PATH, get(status::stats))

@@ -118,7 +118,7 @@ fn hash_of(mut context: Value) -> Hash {
     keccak256(context.to_string())
 }
 
-fn assertion(json: &Value) -> Result<PasskeyAssertion, ApiError> {
+pub(super) fn assertion(json: &Value) -> Result<PasskeyAssertion, ApiError> {
     parse_assertion(json).map_err(|invalid| within("userSignature", invalid))
 }
 

@@ -96,14 +96,11 @@ impl Model {
     pub fn check_message(&mut self, command: &SignMessage, reply: &SignMessageReply) {
         let digest = command.digest();
         assert!(reply.digest == digest && !self.digests_of_operations.contains(&digest), "signed an operation");
-        assert!(!command.message.is_empty());
-        match &command.form {
-            MessageForm::Eip191 => assert_ne!(command.message.len(), 32),
-            MessageForm::PersonalSign(domain) => {
-                assert!(*domain.name != "ERC4337");
-                let deployments = &self.ceilings.deployments;
-                assert!(deployments.iter().all(|known| known.entry_point.address != domain.verifying_contract));
-            }
+        assert!(!command.message.is_empty() && command.message.len() != 32);
+        if let MessageForm::PersonalSign(domain) = &command.form {
+            assert!(*domain.name != "ERC4337");
+            let deployments = &self.ceilings.deployments;
+            assert!(deployments.iter().all(|known| known.entry_point.address != domain.verifying_contract));
         }
         assert!(command.passkey.intents.is_none(), "a list approved a message");
         self.check_user(&command.account_id, &command.passkey, command.intent_hash());
