@@ -14,6 +14,18 @@ export { PasskeyError, type PasskeyReason } from "./errors/passkey.js";
 export { RelayError, type RelayLimits } from "./errors/relay.js";
 export type { KmsSettings } from "./hosts/kms.js";
 export type { HostSettings } from "./hosts/settings.js";
+export {
+  type AccountDomain,
+  type FormedMessage,
+  type GetMessageIntentHashParameters,
+  getMessageIntentHash,
+} from "./message/digest.js";
+export {
+  type CreateTeeMessagesParameters,
+  createTeeMessages,
+  type SignTeeMessageParameters,
+  type TeeMessages,
+} from "./message/messages.js";
 export { approveTogether, type Sender, type Settled, type SharedTouch } from "./operation/approve.js";
 export { type GetIntentHashParameters, getIntentHash, getIntentListHash } from "./operation/intent.js";
 export type { FinalOperation } from "./operation/operation.js";

@@ -1,6 +1,5 @@
 import {
   type Address,
-  bytesToHex,
   type Hex,
   hashMessage,
   hashTypedData,
@@ -8,10 +7,15 @@ import {
   type PrivateKeyAccount,
   recoverAddress,
   type SignableMessage,
+  size,
+  type TypedDataDefinition,
 } from "viem";
 import { toAccount } from "viem/accounts";
 import type { SignatureScheme, TeeAccount } from "./account/account.js";
 import { ClientError } from "./errors/client.js";
+import { bytesOf } from "./message/digest.js";
+import type { TeeMessages } from "./message/messages.js";
+import { messageOfPersonalSign } from "./message/personal-sign.js";
 import type { TeePaymaster } from "./paymaster.js";
 
 /** Parameters of {@link toTeeOwner}. */
@@ -20,6 +24,8 @@ export interface ToTeeOwnerParameters {
   account: Pick<TeeAccount, "ownerAddress" | "signatureScheme">;
   /** The paymaster of the same bundler client: the signatures came with its answers. */
   paymaster: Pick<TeePaymaster, "signatureOf">;
+  /** Signs messages too, each with a touch. By default it signs none. */
+  messages?: Pick<TeeMessages, "sign"> | undefined;
 }
 
 /**
@@ -31,13 +37,14 @@ export type TeeOwner = PrivateKeyAccount;
 /**
  * An owner whose signatures come from the TEE. Accounts ask it to sign the hash of an operation,
  * and it returns the signature that the paymaster's answer had: as a message for EntryPoint v0.6
- * and v0.7, as typed data or a bare hash for later ones.
+ * and v0.7, as typed data or a bare hash for later ones. With `messages` it signs messages as well,
+ * except those of 32 bytes, and the PersonalSign of ERC-7739.
  *
- * Its methods throw {@link ClientError}: `signature_not_available` for anything but a sponsored
- * operation, `signature_scheme_mismatch` if the contract verifies the other scheme,
- * `signature_invalid` if the relay answered with a signature by another key.
+ * Its methods throw {@link ClientError}: `signature_not_available` for anything else,
+ * `signature_scheme_mismatch` if the contract verifies the other scheme, `signature_invalid` if
+ * relay or KMS answered with a signature by another key.
  */
-export function toTeeOwner({ account, paymaster }: ToTeeOwnerParameters): TeeOwner {
+export function toTeeOwner({ account, paymaster, messages }: ToTeeOwnerParameters): TeeOwner {
   const { ownerAddress, signatureScheme } = account;
 
   const refuse = (what: string): never => {
@@ -56,8 +63,15 @@ export function toTeeOwner({ account, paymaster }: ToTeeOwnerParameters): TeeOwn
 
   const owner = toAccount({
     address: ownerAddress,
-    signMessage: async ({ message }) => signatureOf(rawMessage(message) ?? refuse("text"), "the message", "eip191"),
-    signTypedData: async (typedData) => signatureOf(hashTypedData(typedData), "typed data with the hash", "raw"),
+    signMessage: async ({ message }) => {
+      const hash = operationHash(message);
+      if (hash !== undefined) return signatureOf(hash, "the message", "eip191");
+      return messages?.sign({ message }) ?? refuse("messages");
+    },
+    signTypedData: async (typedData) => {
+      const formed = messages && messageOfPersonalSign(typedData as object as TypedDataDefinition);
+      return formed ? messages.sign(formed) : signatureOf(hashTypedData(typedData), "typed data with the hash", "raw");
+    },
     sign: async ({ hash }) => signatureOf(hash, "the hash", "raw"),
     signTransaction: async () => refuse("transactions"),
     signAuthorization: async () => refuse("EIP-7702 authorizations"),
@@ -73,8 +87,7 @@ async function isSignedBy(address: Address, hash: Hex, signature: Hex): Promise<
   }
 }
 
-/** The bytes of a message that is no text. */
-function rawMessage(message: SignableMessage): Hex | undefined {
-  if (typeof message === "string") return undefined;
-  return typeof message.raw === "string" ? message.raw : bytesToHex(message.raw);
+/** A message that can be the hash of an operation: 32 bytes that are no text. */
+function operationHash(message: SignableMessage): Hex | undefined {
+  return typeof message !== "string" && size(message.raw) === 32 ? bytesOf(message) : undefined;
 }

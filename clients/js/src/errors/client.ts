@@ -54,8 +54,21 @@ const REASONS = {
   },
   signature_not_available: {
     hint:
-      "The TEE signs sponsored operations, and nothing else: no messages, typed data, transactions or " +
-      "authorizations. Give the bundler client the same paymaster as this owner.",
+      "The TEE signs sponsored operations, and with `messages` (createTeeMessages) text and PersonalSign: no other " +
+      "typed data, transactions or authorizations. Give the bundler client the same paymaster as this owner.",
+  },
+  message_is_hash: {
+    hint: "Nothing was approved. Sign the text itself instead of its hash; a text of 32 bytes needs one more.",
+  },
+  messages_not_supported: {
+    hint:
+      "Nothing was approved. SimpleAccount verifies no messages; accounts of ERC-7739 and Simple7702 do. Where the " +
+      "account wraps its owner's signature, use its own signMessage, with `messages` for toTeeOwner.",
+  },
+  message_not_accepted: {
+    hint:
+      "Do not use the signature. The contract wants another form, such as typed data of its own (Kernel, Coinbase, " +
+      "LightAccount, Safe), which the TEE does not sign; or the key in the TEE is not its owner.",
   },
   signature_scheme_mismatch: {
     hint:
