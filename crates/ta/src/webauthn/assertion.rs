@@ -95,11 +95,7 @@ fn verify(
 ///
 /// # Errors
 /// The status with which the trusted application would refuse it.
-pub fn check_approval(
-    assertion: &PasskeyAssertion,
-    key: &PasskeyPublicKey,
-    intent: &IntentHash,
-) -> Result<(), Status> {
+pub fn check_approval(assertion: &PasskeyAssertion, key: &PasskeyPublicKey, intent: &IntentHash) -> Result<(), Status> {
     if assertion.intents.is_some() {
         return Err(Status::ChallengeMismatch);
     }
