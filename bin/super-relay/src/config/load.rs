@@ -172,6 +172,20 @@ mod tests {
     }
 
     #[test]
+    fn a_page_is_served_in_development_and_not_in_production_unless_the_settings_say_so() {
+        let served = |profile: &str, overrides: &[&str]| {
+            let relay = load(&relay(profile, ""), overrides).unwrap().relay.unwrap();
+            relay.page.enabled == Some(true)
+        };
+        assert!(served("development", &[]));
+        assert!(!served("development", &["relay.page.enabled=false"]));
+        assert!(!served("production", &[]));
+        let urls = ["relay.page.kms_url=https://kms.example", "relay.page.node_url=https://node.example"];
+        assert!(!served("production", &urls));
+        assert!(served("production", &[urls[0], urls[1], "relay.page.enabled=true"]));
+    }
+
+    #[test]
     fn timeouts_are_at_most_three_seconds_by_default() {
         let of_relay = load(&relay("development", ""), &[]).unwrap();
         let relay = of_relay.relay.unwrap();
