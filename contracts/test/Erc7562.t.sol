@@ -12,7 +12,8 @@ import {Vm, vm} from "./support/Vm.sol";
 import {Eip7702Support} from "aa-v08/core/Eip7702Support.sol";
 
 /// @dev Sponsored operations of published accounts keep the rules of ERC-7562 in all phases:
-/// factory, account and paymaster. Erc7562Rules.t.sol shows that the check finds code that does not.
+/// factory, account and paymaster. Erc7562Rules.t.sol shows that the check finds code that breaks
+/// them.
 abstract contract Erc7562Test is AccountHarness {
     uint256 private constant STAKE = 1 ether;
     uint8 private constant EXTCODESIZE = 0x3b;

@@ -13,7 +13,7 @@ import { call, chain, entryPoint, origin, paymasterAddress, simpleAccount, stead
 /** It estimates only operations that lack gas limits, and viem sends zeros. */
 const GAS = { callGasLimit: 200_000n, verificationGasLimit: 500_000n, preVerificationGas: 60_000n };
 
-/** Sends two operations, the first of which makes the account. Our paymaster pays, says the chain. */
+/** Sends two operations, the first of which makes the account. The chain says who paid. */
 async function sendsTwice(bundler) {
   for (const calls of [[call], [call, call]]) {
     const hash = await bundler.sendUserOperation({ calls, ...GAS });
@@ -53,7 +53,7 @@ test("an account with a local key is made and used", async () => {
   await sendsTwice(await localKey());
 });
 
-/** The paymaster's slot in EntryPoint v0.6 holds deposit 14 ‖ staked 1 ‖ stake 14, from the right. */
+/** The paymaster's slot in EntryPoint v0.6 has deposit 14 ‖ staked 1 ‖ stake 14, from the right. */
 async function takeTheStakeAway() {
   const slot = keccak256(encodeAbiParameters([{ type: "address" }, { type: "uint256" }], [paymasterAddress, 0n]));
   const deposit = slice(await chain.getStorageAt({ address: entryPoint.address, slot }), 32 - 14);

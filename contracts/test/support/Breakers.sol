@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-/// @dev An entity that runs the code of another contract as its own, with its calldata, whatever it is
-/// asked. That the code fails means nothing.
+/// @dev An entity that runs the code of another contract as its own, with its calldata, whatever it
+/// is asked. That the code fails means nothing.
 abstract contract Breaker {
     address private immutable CODE;
 
@@ -124,8 +124,8 @@ interface IDeposits {
     function depositTo(address account) external payable;
 }
 
-/// @dev Code for a breaker: deposits a wei at the EntryPoint for an account; for itself if it is zero,
-/// and for the one in its calldata if it is one.
+/// @dev Code for a breaker: deposits a wei at the EntryPoint for an account; for itself if it is
+/// zero, and for the one in its calldata if it is one.
 contract Deposits {
     address private immutable ENTRY_POINT;
     address private immutable ACCOUNT;

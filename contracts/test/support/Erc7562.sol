@@ -22,7 +22,7 @@ interface IStakes {
 }
 
 /// @dev Holds the opcodes of `handleOps` with one operation against ERC-7562: factory, account and
-/// paymaster, each in its phase. The rules are those of the ERC's section "Validation Rules" that one
+/// paymaster, each in its phase. The rules are those of its section "Validation Rules" that one
 /// trace can break; COD-010, STO-040, STO-041 and the rules of reputation compare several.
 library Erc7562 {
     enum Phase {
@@ -80,8 +80,8 @@ library Erc7562 {
         uint256 brokenCount;
     }
 
-    /// @dev The rules that the operation breaks, each once for a phase, as "OP-011 account"; empty if
-    /// it breaks none. Reverts if the trace has no whole validation of that operation.
+    /// @dev The rules that the operation breaks, each once for a phase, as "OP-011 account"; empty
+    /// if it breaks none. Reverts if the trace has no whole validation of that operation.
     function broken(Subject memory subject, Vm.DebugStep[] memory steps) internal view returns (string[] memory rules) {
         Walk memory walk;
         walk.subject = subject;
@@ -245,7 +245,7 @@ library Erc7562 {
         walk.broken[walk.brokenCount++] = name;
     }
 
-    /// @dev OP-011, with BLOBHASH and BLOBBASEFEE, which are of the same kind and younger than the list.
+    /// @dev OP-011, with BLOBHASH and BLOBBASEFEE, of the same kind and younger than the list.
     function isBlocked(uint8 opcode) internal pure returns (bool) {
         if (opcode == 0x32 || opcode == 0x3a) return true; // ORIGIN, GASPRICE
         // BLOCKHASH, COINBASE, TIMESTAMP, NUMBER, PREVRANDAO, GASLIMIT

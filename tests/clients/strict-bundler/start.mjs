@@ -1,5 +1,5 @@
-// The reference bundler for EntryPoint v0.6, with the rules of ERC-7562 on, on a local chain (anvil):
-// `node start.mjs CHAIN_URL`. Prints its address when it listens.
+// The reference bundler for EntryPoint v0.6, with the rules of ERC-7562 on, on a local chain
+// (anvil): `node start.mjs CHAIN_URL`. Prints its address when it listens.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { Server } from "node:net";
 import { tmpdir } from "node:os";
@@ -20,8 +20,8 @@ const wallet = ethers.Wallet.createRandom();
 await new ethers.providers.JsonRpcProvider(chain).send("anvil_setBalance", [wallet.address, HUNDRED_ETHER]);
 
 const folder = mkdtempSync(join(tmpdir(), "strict-bundler-"));
-process.on("exit", () => rmSync(folder, { recursive: true }));
-for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit());
+const forget = () => rmSync(folder, { recursive: true, force: true });
+process.on("exit", forget);
 const file = (name, text) => {
   writeFileSync(join(folder, name), text);
   return join(folder, name);
@@ -64,3 +64,4 @@ ethers.providers.JsonRpcProvider.prototype.send = async function (method, params
 };
 
 await bundler.startBundler({ configFile, unsafe: false });
+forget();

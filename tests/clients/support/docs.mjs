@@ -39,5 +39,5 @@ export const localKeyRecipe = () => modules(["send-local.mjs"]);
 /** "One URL". */
 export const oneUrlRecipe = () => modules(["one-url.mjs"]);
 
-/** "EntryPoint v0.9". */
+/** "One URL", for EntryPoint v0.9. */
 export const paymasterV09Recipe = () => modules(["paymaster-v09.mjs"]);

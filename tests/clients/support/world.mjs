@@ -50,8 +50,8 @@ export const simple7702Account =
   version === "0.9" ? { entryPoint: version, implementation: required("DELEGATE") } : {};
 
 /**
- * viem's own paymaster client, but for v0.9: there the function of docs/api.md, since viem 2.57 drops
- * the paymaster's signature from the answers.
+ * viem's own paymaster client, but for v0.9: there the function of docs/api.md, since viem 2.57
+ * drops the paymaster's signature from the answers.
  */
 export const viemsPaymaster = async () =>
   version === "0.9" ? (await paymasterV09Recipe()).relayPaymaster(urls.rpc) : createPaymasterClient({ transport: http(urls.rpc) });
