@@ -389,8 +389,8 @@ fn is_decided_later(status: Status) -> bool {
         1..=5 => true,
         // Then there are no accounts.
         10 => true,
-        // About other commands: provisioning, administration, rotation, accounts.
-        11 | 20..=23 | 33..=38 | 44 | 61..=65 => true,
+        // About other commands: provisioning, administration, rotation, accounts, messages.
+        11 | 20..=23 | 33..=38 | 44 | 53..=55 | 61..=65 => true,
         // About data that the relay adds after the touch: its approval, and the fields of its terms
         // and paymaster.
         30 | 42 | 45 | 50..=52 => true,
