@@ -118,7 +118,8 @@ test("an account that was made with an id of its own is the one that was asked f
 });
 
 test("a relay that wants another operation approved gets no touch", async () => {
-  const theft = (operation) => ({ ...operation, callData: "0x5afe5afe" });
+  const thief = "5afe".repeat(10);
+  const theft = (operation) => ({ ...operation, callData: operation.callData.replace(call.to.slice(2), thief) });
   const relay = await lyingRelay(({ params: [operation, ...rest], ...request }) =>
     honest({ ...request, params: [request.method === "pm_getSponsorshipIntent" ? theft(operation) : operation, ...rest] }),
   );

@@ -71,6 +71,18 @@ async fn a_second_bundler_that_holds_operations_against_erc7562_mines_what_the_r
     Suite::new("strict-bundler.test.mjs").with("BUNDLER", bundler.url()).passes(&world).await;
 }
 
+on_versions! { clients_pass_as_they_are_under_a_policy_that_simulates: v07 V07, v08 V08 }
+
+/// A bundler simulates with the stub signatures and authorisations that libraries send.
+async fn clients_pass_as_they_are_under_a_policy_that_simulates(version: EntryPointVersion) {
+    let simulate = |configuration: &mut Value| configuration["relay"]["policies"][0]["simulate"] = true.into();
+    let (world, bundler) = Setup::of(version).without_passkey().configure(simulate).start_with_bundler().await;
+
+    for file in ["recipe.test.mjs", "local-key.test.mjs"] {
+        Suite::new(file).with("BUNDLER", bundler.url()).passes(&world).await;
+    }
+}
+
 #[tokio::test]
 async fn one_url_with_a_publishable_key_in_it_is_enough_too() {
     let require = |configuration: &mut Value| {

@@ -3,7 +3,8 @@
 //!
 //! [`Sponsor`] runs the cycle, using: `attribute` to find the principal of a request, `quote` for
 //! its cost and terms, `grant` for the relay's permissions in the TEE; `approve` decides and
-//! reserves, `simulation` asks a bundler, `sign` calls the KMS and checks its reply, `preview` answers in advance.
+//! reserves, `simulation` asks a bundler, `sign` calls the KMS and checks its reply, `preview`
+//! answers in advance.
 
 mod account;
 mod approve;

@@ -121,8 +121,15 @@ async fn an_authorisation_of_eip_7702_is_simulated_as_it_came() {
         "s": format!("0x{}", "22".repeat(32)),
         "yParity": "0x0",
     });
-    world.client.call(INTENT, json!([op, ACCOUNT])).await.unwrap();
-    assert_eq!(estimates(&bundler)[0]["params"][0]["eip7702Auth"], op["eip7702Auth"]);
+    // With the factory `0x7702`, and without.
+    for count in 1..=2 {
+        world.client.call(INTENT, json!([op, ACCOUNT])).await.unwrap();
+        let asked = estimates(&bundler);
+        let simulated = &asked.last().unwrap()["params"][0];
+        assert_eq!((asked.len(), &simulated["eip7702Auth"]), (count, &op["eip7702Auth"]));
+        assert_eq!(simulated.get("factory"), op.get("factory"));
+        op.as_object_mut().unwrap().remove("factory");
+    }
 }
 
 #[tokio::test]
