@@ -11,6 +11,7 @@ import {
   getContractAddress,
   type Hex,
   numberToHex,
+  parseAbi,
   zeroHash,
 } from "viem";
 import { transact } from "./anvil.js";
@@ -23,6 +24,13 @@ const DEPLOYER = "0x00000000000000000000000000000000000de910";
 
 const project = fileURLToPath(new URL("../../../../", import.meta.url));
 const solc = createRequire(`${project}contracts/package.json`)("solc");
+
+/** Rhinestone's kit expects a checkout of these; they need another OpenZeppelin than others. */
+const ERC4337 = "@ERC4337/account-abstraction";
+const remappings = [
+  `${ERC4337}/contracts/=${ERC4337}/`,
+  `${ERC4337}/:@openzeppelin/=${ERC4337}/node_modules/@openzeppelin/`,
+];
 
 /** What the compiler makes of a contract. */
 export interface Contract {
@@ -43,6 +51,7 @@ export function compile<Path extends string>(...paths: Path[]): Record<Path, Con
     language: "Solidity",
     sources: Object.fromEntries(paths.map((path) => [path, { content: read(path) }])),
     settings: {
+      remappings,
       optimizer: { enabled: true, runs: 200 },
       outputSelection: Object.fromEntries(paths.map((path) => [path, { "*": ["abi", "evm.bytecode.object"] }])),
     },
@@ -59,12 +68,35 @@ export function compile<Path extends string>(...paths: Path[]): Record<Path, Con
   return Object.fromEntries(compiled);
 }
 
+/** Creation code that a source has as a constant, and how it is made, as `parseAbi` wants it. */
+export function constant(path: string, name: string, made: string): Contract {
+  const [, bytecode] = read(path).match(new RegExp(`bytes public constant ${name} =\\s*hex"(\\w+)"`)) ?? [];
+  if (!bytecode) throw new Error(`${path} has no ${name}`);
+  return { abi: parseAbi([made]) as Abi, bytecode: `0x${bytecode}` };
+}
+
 /** Deploys a contract and gives its address, which depends on nothing else. */
-export async function deploy({ abi, bytecode }: Contract, args: unknown[] = []): Promise<Address> {
-  const data = encodeDeployData({ abi, bytecode, args });
-  const address = getContractAddress({ opcode: "CREATE2", from: FACTORY, salt: zeroHash, bytecode: data });
+export async function deploy(contract: Contract, args: unknown[] = []): Promise<Address> {
+  const { address, data } = creation(contract, args);
   if (await chain.getCode({ address })) return address;
   await anvil("anvil_setBalance", [DEPLOYER, numberToHex(10n ** 20n)]);
   await transact(DEPLOYER, FACTORY, concat([zeroHash, data]));
   return address;
+}
+
+/**
+ * The same for a contract that is larger than chains allow (EIP-170). Its code is what the creation
+ * code gives if it runs at that address; what the constructor stores is lost.
+ */
+export async function place(contract: Contract, args: unknown[] = []): Promise<Address> {
+  const { address, data } = creation(contract, args);
+  await anvil("anvil_setCode", [address, data]);
+  const code = await anvil("eth_call", [{ to: address }, "latest"]);
+  await anvil("anvil_setCode", [address, code]);
+  return address;
+}
+
+function creation({ abi, bytecode }: Contract, args: unknown[]): { address: Address; data: Hex } {
+  const data = encodeDeployData({ abi, bytecode, args });
+  return { address: getContractAddress({ opcode: "CREATE2", from: FACTORY, salt: zeroHash, bytecode: data }), data };
 }
