@@ -174,11 +174,16 @@ async fn an_approval_of_an_operation_signs_no_message_and_the_reverse() {
     let kms = Kms::start().await;
     let (passkey, account) = kms.account().await;
     let operation = SponsorRequest::new(passkey, &account).signed(&kms.relay);
+    let operation_intent = operation.command().intent_hash();
     let of_operation = operation.user_signature.clone().unwrap();
     let message = MessageRequest::eip191(operation.passkey, &account, TEXT);
     let message = MessageRequest { user_signature: of_operation, ..message };
     kms.post(PATH, &message.body()).await.refused(401, "challenge_mismatch");
     let message = message.approved();
+    let mut listed = message.body();
+    let intents = [message.command().intent_hash(), operation_intent];
+    listed["userSignature"]["intents"] = json!(intents);
+    kms.post(PATH, &listed).await.refused(401, "challenge_mismatch");
     let mut operation = SponsorRequest::new(message.passkey, &account);
     operation.user_signature = Some(message.user_signature);
     operation.approve_as_relay(&kms.relay);

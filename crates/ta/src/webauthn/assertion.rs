@@ -89,18 +89,17 @@ fn verify(
     Ok(gesture)
 }
 
-/// Checks that the holder of that key approved this challenge, with user presence and verification:
-/// what a host can check before it calls. [`verify_assertion`] also checks relying party, origin,
-/// backup eligibility and counter.
+/// Checks that the holder of that key approved this intent and nothing else, with user presence and
+/// verification: what a host can check before it calls. [`verify_assertion`] also checks relying
+/// party, origin, backup eligibility and counter.
 ///
 /// # Errors
 /// The status with which the trusted application would refuse it.
-pub fn check_approval(
-    assertion: &PasskeyAssertion,
-    key: &PasskeyPublicKey,
-    IntentHash(challenge): &IntentHash,
-) -> Result<(), Status> {
-    ClientData::parse(&assertion.client_data_json, Ceremony::Assertion)?.check_challenge(challenge)?;
+pub fn check_approval(assertion: &PasskeyAssertion, key: &PasskeyPublicKey, intent: &IntentHash) -> Result<(), Status> {
+    if assertion.intents.is_some() {
+        return Err(Status::ChallengeMismatch);
+    }
+    ClientData::parse(&assertion.client_data_json, Ceremony::Assertion)?.check_challenge(&intent.0)?;
     let data = AuthenticatorData::parse(&assertion.authenticator_data)?;
     data.check_flags()?;
     data.check_no_credential()?;
