@@ -6,12 +6,13 @@ use std::process::Output;
 use std::sync::{Arc, Mutex};
 
 use axum::{Json, Router};
-use devkit::EntryPointVersion::{self, V07};
-use devkit::U256;
+use devkit::EntryPointVersion::{self, V07, V08};
+use devkit::user_operation::Draft;
+use devkit::{Address, Call, U256, execute};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::support::{OwnedAccount, Setup, TeeAccount, World, run, run_given, run_in};
+use crate::support::{Key, OwnedAccount, Setup, TeeAccount, World, run, run_given, run_in};
 
 const SEED: u8 = 5;
 const API_KEY: &str = "srk_of-the-command-line";
@@ -58,6 +59,24 @@ async fn what_a_passkey_approved_is_sponsored_and_mined(version: EntryPointVersi
     assert_eq!(world.entry_point().nonce(account.sender).await.unwrap(), U256::from(1));
     let again = refused(&send(&world, &[&file, "--bundler", bundler.url()]).await, 1);
     assert!(again.contains("the bundler refused eth_sendUserOperation"), "{again}");
+}
+
+/// The authorisation is the file's: the relay reads its delegate, and the chain checks the rest.
+#[tokio::test]
+async fn an_account_delegates_its_code_in_the_operation_that_is_sent() {
+    let (world, _bundler) = Setup::of(V08).without_passkey().start_with_bundler().await;
+    let owner = Key::new(SEED);
+    let call = Call { target: Address::repeat_byte(0x5a), value: U256::ZERO, data: vec![0x12, 0x34].into() };
+    let mut operation = Draft::new(owner.address(), U256::ZERO, execute(&call)).to_json(V08);
+    operation["factory"] = json!("0x7702");
+    operation["eip7702Auth"] = json!(owner.delegate_to(world.deployment.delegate.unwrap()));
+    let file = write(&world, "op.json", &operation);
+    let key = private(&world, "owner.key", &hex::encode([SEED; 32]));
+
+    let sent = done(&send(&world, &[&file, "--key-file", &key]).await);
+
+    assert_eq!((&sent["success"], address(&sent["receipt"]["sender"])), (&json!(true), address(&operation["sender"])));
+    assert_eq!(sent["userOperation"]["eip7702Auth"], operation["eip7702Auth"]);
 }
 
 #[tokio::test]
