@@ -88,8 +88,8 @@ impl Wire<'_> {
         Ok(Parsed { request, document })
     }
 
-    /// The request of `pm_getSponsorshipIntent`, and the challenge that approves it: its intent hash,
-    /// or the hash of the list that contains it.
+    /// The request of `pm_getSponsorshipIntent`, and the challenge that approves it: its intent
+    /// hash, or the hash of the list that contains it.
     pub(super) fn intent(
         &self,
         op: &Param<UserOperation>,
