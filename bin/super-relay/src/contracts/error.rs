@@ -44,8 +44,11 @@ pub enum ContractsError {
     /// Something else is deployed there.
     #[error("{0} is not one of our paymaster contracts")]
     NotPaymaster(Address),
-    /// The embedded creation code.
-    #[error("this build has no creation code of the paymaster contract")]
+    /// The contracts were not built before the program.
+    #[error(
+        "this program was built without the paymaster contracts: run scripts/node-tools, which builds them, then build \
+         the program again"
+    )]
     NoCode,
     /// A call that reverts, found before it is sent.
     #[error("the transaction would revert: {0}")]
