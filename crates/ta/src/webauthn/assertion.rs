@@ -90,7 +90,7 @@ fn verify(
 }
 
 /// Checks that the holder of that key approved this intent and nothing else, with user presence and
-/// verification: what a host can check before it calls. [`verify_assertion`] also checks relying
+/// verification: what a host can check before it calls. `verify_assertion` also checks relying
 /// party, origin, backup eligibility and counter.
 ///
 /// # Errors
