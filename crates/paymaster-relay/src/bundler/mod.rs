@@ -18,6 +18,7 @@ use bounded_http::JsonRpc;
 use futures_util::future::join_all;
 use proto::{Address, UserOpHash};
 use reqwest::StatusCode;
+use serde_json::Map;
 use serde_json::value::{RawValue, Value};
 use thiserror::Error;
 use tokio::sync::Semaphore;
@@ -142,6 +143,25 @@ impl Bundlers {
                 Err(Unanswered { detail, may_be_received: true }) if call.is_operation => {
                     return Err(BundlerError::Unavailable { detail, in_doubt: true });
                 }
+                Err(Unanswered { detail, .. }) => why.push(detail),
+            }
+        }
+        Err(BundlerError::Unavailable { detail: why.join("; "), in_doubt: false })
+    }
+
+    /// Has the first bundler that can simulate an operation of our own making. One that refuses the
+    /// call rather than the operation, or whose answer is no estimate, cannot.
+    pub(crate) async fn simulate(&self, op: Map<String, Value>, entry_point: Address) -> Result<(), BundlerError> {
+        let (call, mut why) = (Arc::new(BundlerCall::estimate_of(op, entry_point)), Vec::new());
+        for bundler in self.listed.iter().cloned() {
+            let place = bundler.endpoint.place().clone();
+            match self.attempt(bundler, &call).await {
+                Ok(Ok(answer)) => match Estimate::parse(&answer) {
+                    Ok(_) => return Ok(()),
+                    Err(problem) => why.push(format!("{}: {problem}", place.endpoint())),
+                },
+                Ok(Err(refusal)) if refusal.is_about_the_operation() => return Err(BundlerError::Refused(refusal)),
+                Ok(Err(refusal)) => why.push(place.refused(refusal.code.into(), &refusal.message)),
                 Err(Unanswered { detail, .. }) => why.push(detail),
             }
         }

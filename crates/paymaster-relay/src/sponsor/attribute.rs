@@ -63,8 +63,6 @@ impl Attribution {
                     .ok_or(Status::CredentialUnknown)
                     .and_then(|passkey| gesture::verify(assertion, &passkey.public_key, &request.intent))
                     .map_err(|status| RelayError::PasskeyRefused { status })?;
-                let signed = gesture::signed_hash(assertion);
-                self.refusals.check_approval(&draft.account_id, &signed, draft.chain.time.now())?;
                 draft.principal(true)
             }
             None => {
@@ -75,6 +73,19 @@ impl Attribution {
             }
         };
         Ok(Attributed { request, principal })
+    }
+
+    /// Whether the approval may be sent to the trusted application. Of a list, it may have refused
+    /// another operation since it signed this one.
+    ///
+    /// # Errors
+    /// [`RelayError::KmsRefused`] as before; [`RelayError::TooManyRefusals`].
+    pub(super) fn check_refusals(&self, Attributed { request, .. }: &Attributed) -> Result<(), RelayError> {
+        let SponsorRequest { draft, passkey, .. } = request;
+        passkey.as_ref().map_or(Ok(()), |assertion| {
+            let signed = gesture::signed_hash(assertion);
+            self.refusals.check_approval(&draft.account_id, &signed, draft.chain.time.now())
+        })
     }
 
     /// Whether the account is in the TEE, so that it cannot be named without its passkey.

@@ -53,6 +53,15 @@ enum Step {
     ToSign(Box<Approved>),
 }
 
+/// What a request for a known intent needs.
+enum Needed {
+    Nothing(Box<Sponsored>),
+    /// The signatures, on the terms of the record.
+    Signing,
+    /// Another window, and the signatures.
+    Renewal,
+}
+
 /// A sponsored operation, ready for the EntryPoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sponsored {
@@ -158,6 +167,9 @@ impl Sponsor {
         verification_gas(&request.request.draft)?;
         let _turn = self.turns.take(request.key()).await.ok_or(RelayError::InFlight)?;
         self.check_idempotency_key(&request).await?;
+        if let Err(refused) = self.attribution.check_refusals(&request) {
+            return self.answer_again(&request).await?.ok_or(refused);
+        }
 
         let claim = self.metrics.timed(Stage::Claim, self.claim(&request)).await?;
         let known = if claim.is_fresh { None } else { self.known(&request).await? };
@@ -188,31 +200,49 @@ impl Sponsor {
         }
     }
 
+    async fn go_on(&self, request: Attributed, record: Record) -> Result<Step, RelayError> {
+        match self.needed(&request, &record).await? {
+            Needed::Nothing(sponsored) => Ok(Step::Answered(sponsored)),
+            Needed::Signing => self.approver.resume(request, record).await.map(Step::ToSign),
+            Needed::Renewal => self.approver.renew(request, record).await.map(Step::ToSign),
+        }
+    }
+
+    /// The stored answer to a request whose approval the trusted application is not asked for, if
+    /// there is one.
+    async fn answer_again(&self, request: &Attributed) -> Result<Option<Sponsored>, RelayError> {
+        let Some(record) = self.known(request).await? else { return Ok(None) };
+        Ok(match self.needed(request, &record).await? {
+            Needed::Nothing(sponsored) => Some(Sponsored { is_repeated: true, ..*sponsored }),
+            Needed::Signing | Needed::Renewal => None,
+        })
+    }
+
     /// Repeating an approval returns the same answer, and so does another approval of the same
     /// intent while the window is long enough: the signatures depend only on the operation, its
     /// terms and the paymaster key. Otherwise the window is renewed. A record without a signature,
     /// or with one by a retired paymaster key, is signed again on its terms. Without a passkey each
     /// request is a new approval, since no gesture is spent on another window.
-    async fn go_on(&self, request: Attributed, record: Record) -> Result<Step, RelayError> {
-        check_policy(&record, &request.request.draft)?;
-        self.note_idempotency_key(&record, &request).await?;
+    async fn needed(&self, request: &Attributed, record: &Record) -> Result<Needed, RelayError> {
         let draft = &request.request.draft;
-        let is_answer = answers(&record, &request);
+        check_policy(record, draft)?;
+        self.note_idempotency_key(record, request).await?;
+        let is_answer = answers(record, request);
         let now = draft.chain.time.now();
         let is_over = !record.state.is_mined() && record.terms.valid_until < now;
         let is_kept = is_answer && (record.state.is_mined() || request.principal().is_proven());
-        if is_over || !is_kept && needs_renewal(&record, draft, now) {
-            return self.approver.renew(request, record).await.map(Step::ToSign);
+        if is_over || !is_kept && needs_renewal(record, draft, now) {
+            return Ok(Needed::Renewal);
         }
         // A mined operation is complete, whichever key signed it.
-        let stands = record.state.is_mined() || !needs_signing(&record, draft, &self.paymaster_signers).await?;
+        let stands = record.state.is_mined() || !needs_signing(record, draft, &self.paymaster_signers).await?;
         let Some(signed) = record.signed.clone().filter(|_| stands) else {
-            return self.approver.resume(request, record).await.map(Step::ToSign);
+            return Ok(Needed::Signing);
         };
         if !is_answer {
             self.quoter.judge(draft, &record.terms, request.principal().is_proven()).await?;
         }
-        Ok(Step::Answered(Box::new(build(draft.deployment.entry_point, record.terms, signed))))
+        Ok(Needed::Nothing(Box::new(build(draft.deployment.entry_point, record.terms, signed))))
     }
 
     /// The live sponsorship of the same intent. A mined one only answers its own request: for

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::request::DraftRequest;
 use super::stub::INERT;
-use crate::bundler::{BundlerCall, BundlerError, Estimate};
+use crate::bundler::BundlerError;
 use crate::error::RelayError;
 
 /// In place of an account's signature that the client did not send: one by some key, so that
@@ -37,15 +37,13 @@ pub(super) async fn simulate(draft: &DraftRequest, terms: &Terms) -> Result<(), 
     let unavailable = |detail| RelayError::BundlerUnavailable { detail, in_doubt: false };
     // The settings are refused then.
     let bundlers = draft.chain.bundlers.as_ref().ok_or_else(|| unavailable("none is configured".to_owned()))?;
-    let call = BundlerCall::estimate_of(document(draft, terms), draft.deployment.entry_point.address);
-    match bundlers.pass_on(call).await {
-        Ok(answer) => Estimate::parse(&answer).map(drop).map_err(unavailable),
-        Err(BundlerError::Refused(refusal)) if refusal.is_about_the_operation() => {
-            Err(RelayError::SimulationFailed { policy_id: draft.policy.id().to_owned(), refusal })
+    let entry_point = draft.deployment.entry_point.address;
+    bundlers.simulate(document(draft, terms), entry_point).await.map_err(|error| match error {
+        BundlerError::Refused(refusal) => {
+            RelayError::SimulationFailed { policy_id: draft.policy.id().to_owned(), refusal }
         }
-        Err(BundlerError::Refused(refusal)) => Err(unavailable(refusal.to_string())),
-        Err(BundlerError::Unavailable { detail, .. }) => Err(unavailable(detail)),
-    }
+        BundlerError::Unavailable { detail, .. } => unavailable(detail),
+    })
 }
 
 /// The same before the user is asked. A draft whose gas is still to be estimated is not simulated:

@@ -160,11 +160,22 @@ async fn the_rest_of_a_list_is_refused_once_a_counting_passkey_approved_somethin
     let world = World::new(V07).await;
     let (mut dapp, ops) = drafts(&world, 3).await;
     let passkey = world.approval_of_all(&mut dapp, &ops[..2]).await;
-    sponsor(&world, &ops[0], &passkey).await.unwrap();
+    let first = sponsor(&world, &ops[0], &passkey).await.unwrap();
     world.sponsor(&mut dapp, &ops[2]).await.unwrap();
-    let refusal = sponsor(&world, &ops[1], &passkey).await.unwrap_err();
+    let asked = world.sponsorships();
+    for _ in 0..2 {
+        let refusal = sponsor(&world, &ops[1], &passkey).await.unwrap_err();
+        refusal.assert_is(-32507, "sign_count_decreased", false);
+        // What was signed before stays the answer.
+        let again = sponsor(&world, &ops[0], &passkey).await.unwrap();
+        assert_eq!(again["userOperation"], first["userOperation"]);
+    }
+    assert_eq!((world.reserved_rows().await.len(), world.sponsorships()), (2, asked + 1));
+
+    // But it is not renewed with an approval that the TEE would refuse.
+    world.pass(660).await;
+    let refusal = sponsor(&world, &ops[0], &passkey).await.unwrap_err();
     refusal.assert_is(-32507, "sign_count_decreased", false);
-    assert_eq!(world.reserved_rows().await.len(), 2);
 }
 
 #[tokio::test]

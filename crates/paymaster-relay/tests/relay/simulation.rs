@@ -190,6 +190,43 @@ async fn while_no_bundler_simulates_a_policy_that_wants_it_sponsors_nothing() {
 }
 
 #[tokio::test]
+async fn a_bundler_that_cannot_simulate_leaves_it_to_the_next_and_one_that_refuses_the_operation_does_not() {
+    let (first, second) = (Bundler::start(), Bundler::start());
+    let urls = json!({ "urls": [first.url(), second.url()], "timeout_seconds": 1 });
+    let world = World::with(V07, ETHER, |settings| {
+        settings["policies"][0]["simulate"] = true.into();
+        settings["bundler"] = urls;
+    })
+    .await;
+    let op = world.dapp(ACCOUNT).await.first_op(0);
+    let says = |code: i32| Says::Error(json!({ "code": code, "message": "no" }).to_string());
+    second.answers_to(ESTIMATE, Says::Result(GAS.to_owned()));
+    let cannot = [
+        says(-32601),
+        says(-32603),
+        says(-32005),
+        Says::Result("null".to_owned()),
+        Says::Http("429 Too Many Requests", ""),
+        Says::Nothing,
+    ];
+    for says in cannot {
+        first.answers_to(ESTIMATE, says);
+        world.client.call(INTENT, json!([op, ACCOUNT])).await.unwrap();
+    }
+    let asked = estimates(&second).len();
+    assert_eq!(asked, 6);
+
+    first.answers_to(ESTIMATE, Says::Error(REVERTED.to_owned()));
+    let refusal = world.client.call(INTENT, json!([op, ACCOUNT])).await.unwrap_err();
+    assert_eq!((refusal.reason(), estimates(&second).len()), ("simulation_failed", asked));
+
+    first.answers_to(ESTIMATE, says(-32005));
+    second.answers_to(ESTIMATE, Says::Result("null".to_owned()));
+    let refusal = world.client.call(INTENT, json!([op, ACCOUNT])).await.unwrap_err();
+    assert_eq!(refusal.reason(), "bundler_unavailable");
+}
+
+#[tokio::test]
 async fn a_signed_operation_stays_reserved_and_is_simulated_again_only_to_be_signed_again() {
     let (world, bundler) = world(V07).await;
     let mut dapp = world.dapp(ACCOUNT).await;
