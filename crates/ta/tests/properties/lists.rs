@@ -115,7 +115,12 @@ pub fn a_list_approves_no_message() {
         let listed = SignMessage { passkey: assertion.clone(), ..command.clone() };
         assert_eq!(world.call(&listed), Err(Status::ChallengeMismatch));
         assert!(world.call(&with(operation.clone(), &assertion, &relay)).is_ok());
-        assert!(world.call(&message_approved(command, &passkey)).is_ok());
+        // The message's own approval, with a list beside it.
+        let mut approved = message_approved(command, &passkey);
+        approved.passkey.intents = assertion.intents;
+        assert_eq!(world.call(&approved), Err(Status::ChallengeMismatch));
+        approved.passkey.intents = None;
+        assert!(world.call(&approved).is_ok());
     }
 }
 

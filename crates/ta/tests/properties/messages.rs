@@ -6,7 +6,7 @@ use proto::command::{AccountDomain, MessageForm, SignMessage, SignWithHybridKey,
 use proto::digest::personal_message_hash;
 use proto::limits::MAX_MESSAGE;
 use proto::primitives::keccak256;
-use proto::{Address, Bounded, EntryPoint, EntryPointVersion, Hash, IntentList, Status, frame};
+use proto::{Address, Bounded, EntryPoint, EntryPointVersion, Hash, Status, frame};
 
 use crate::support::keys::recover;
 use crate::support::requests::{
@@ -266,21 +266,4 @@ fn a_message_is_signed_whatever_chain_the_ceilings_name() {
     assert!(ceilings().deployments.iter().all(|deployment| deployment.entry_point != named));
     let command = SignMessage { form: MessageForm::PersonalSign(domain), ..message("alice", TEXT) };
     assert!(world.call(&message_approved(command, &passkey)).is_ok());
-}
-
-#[test]
-pub fn a_list_approves_no_message() {
-    let (mut world, passkey, _) = World::with_account(SignatureScheme::Eip191);
-    for mut command in [message("alice", TEXT), personal_sign("alice", TEXT, 0)] {
-        let operation = sign(EntryPointVersion::V08, "alice", 0).intent_hash();
-        let list = IntentList::new(vec![command.intent_hash(), operation]).unwrap();
-        command.passkey = passkey.assert_all(&list);
-        assert_eq!(world.call(&command), Err(Status::ChallengeMismatch));
-        // Nor does the approval of the message together with a list.
-        let mut listed = message_approved(command, &passkey);
-        listed.passkey.intents = Some(list);
-        assert_eq!(world.call(&listed), Err(Status::ChallengeMismatch));
-        listed.passkey.intents = None;
-        assert_eq!(world.call(&listed).map(drop), Ok(()));
-    }
 }

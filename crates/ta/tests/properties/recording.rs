@@ -69,7 +69,7 @@ const RULES: &[(&str, fn())] = rules! {
         a_message_of_the_length_of_an_operation_s_hash_is_refused_in_every_form,
         messages_without_a_byte_and_with_too_many_are_refused, the_domain_of_an_entry_point_is_refused,
         no_digest_of_a_message_is_one_that_an_account_checks_for_an_operation,
-        an_approval_of_a_message_signs_no_operation, a_list_approves_no_message, an_approval_of_an_operation_signs_no_message,
+        an_approval_of_a_message_signs_no_operation, an_approval_of_an_operation_signs_no_message,
         an_approval_of_one_message_form_domain_or_account_is_invalid_for_another,
         a_message_needs_an_account_and_its_passkey,
         a_replayed_approval_of_a_message_gives_the_same_bytes_and_a_count_is_used_once;
