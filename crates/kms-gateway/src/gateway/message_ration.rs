@@ -45,6 +45,13 @@ impl MessageRation {
         Ok(())
     }
 
+    /// Gives back one that was taken and that the TEE was not asked to sign.
+    pub(super) fn give_back(&self, account_id: &AccountId) {
+        if let Some(ration) = self.rations().get_mut(account_id) {
+            ration.full_at = ration.full_at.saturating_sub(INTERVAL);
+        }
+    }
+
     /// No panic under the lock can leave the map inconsistent.
     fn rations(&self) -> MutexGuard<'_, HashMap<AccountId, Ration>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -74,6 +81,19 @@ mod tests {
         assert_eq!(signed(&ration, "alice", 500_000), 20, "no more than the burst is saved up");
         assert_eq!(signed(&ration, "alice", 10), 0, "after the clock was set back");
         assert_eq!(signed(&ration, "alice", 16), 1, "and not for ever");
+    }
+
+    #[test]
+    fn one_given_back_can_be_taken_again_and_no_more() {
+        let ration = MessageRation::default();
+        assert_eq!(signed(&ration, "alice", 1000), 20);
+        ration.give_back(&id("alice"));
+        ration.give_back(&id("bob"));
+        assert_eq!((signed(&ration, "alice", 1000), signed(&ration, "bob", 1000)), (1, 20));
+        let other = MessageRation::default();
+        other.take(&id("alice"), 1000).unwrap();
+        other.give_back(&id("alice"));
+        assert_eq!(signed(&other, "alice", 1000), 20);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::decision::{Authority, Case, detached};
 use super::strangers::Inquirer;
 use super::{Caller, Gateway, GatewayError, Inner, replies};
 use crate::store::Action;
+use crate::tee::TeeError;
 
 impl Gateway {
     /// The account's signature over a message that its passkey approved. The reply was checked
@@ -33,17 +34,18 @@ impl Gateway {
         .await
     }
 
-    /// What the trusted application would refuse. Only who holds the passkey gets past it.
+    /// What the trusted application would refuse. Only who holds the passkey gets past the
+    /// approval: the TEE is asked for its ceilings after that, since each request asks for them
+    /// anew before it is provisioned.
     async fn check_message(&self, command: &SignMessage, case: &mut Case) -> Result<WalletInfo, GatewayError> {
         case.account_id = Some(command.account_id.clone());
         case.caller.context_hash = Some(command.digest());
-        let provisioned = self.provisioned().await?;
-        ta::check_message(command, &provisioned.ceilings)?;
         let wallet = self.wallet(&command.account_id, &case.caller).await?;
         let mut passkeys = wallet.passkeys.iter();
         let passkey = passkeys.find(|known| known.credential_id == command.passkey.credential_id);
         let passkey = passkey.ok_or(Status::CredentialUnknown)?;
         ta::check_approval(&command.passkey, &passkey.public_key, &command.intent_hash())?;
+        ta::check_message(command, &self.provisioned().await?.ceilings)?;
         Ok(wallet)
     }
 }
@@ -57,10 +59,16 @@ impl Inner {
     ) -> Result<SignMessageReply, GatewayError> {
         let turn = self.messages.turn(Inquirer::of(&case.caller)).await?;
         self.message_ration.take(&command.account_id, self.clock.now())?;
-        // From here on a refusal has a row: their number is limited by the ration.
-        case.authority = Authority::Counted;
-        let reply = self.tee.call(&command).await?;
+        let reply = self.tee.call(&command).await;
         drop(turn);
+        if let Err(TeeError::Busy(_) | TeeError::NotAdmitted(_)) = &reply {
+            // It was not sent, so it neither counts nor has a row.
+            self.message_ration.give_back(&command.account_id);
+        } else {
+            // A refusal has a row: their number is limited by the ration.
+            case.authority = Authority::Counted;
+        }
+        let reply = reply?;
         replies::check_message(&command, &reply, wallet)?;
         Ok(reply)
     }

@@ -1,14 +1,23 @@
 //! Messages that an account signs for a page: which are signed, what strangers cost, and the audit.
 
+use std::sync::Arc;
+
 use devkit::SoftPasskey;
+use kms_gateway::clock::SystemClock;
+use kms_gateway::{Caller, Gateway, GatewayError};
+use prometheus::Registry;
 use proto::command::{AccountDomain, MessageForm, SignMessage};
 use proto::json::passkey::parse_assertion;
-use proto::{Address, Bounded, EntryPointVersion, Hash};
+use proto::{Address, Bounded, EntryPointVersion, Hash, Status};
 use serde_json::{Value, json};
 use sqlx::Row as _;
+use tempfile::TempDir;
 
 use crate::signing::recover;
-use crate::support::{CHAIN_ID, Gate, GatedTee, Kms, NOW, ORIGIN, SponsorRequest, entry_point, until};
+use crate::support::{
+    CHAIN_ID, Gate, GatedTee, Kms, NOW, ORIGIN, RP_ID, SponsorRequest, calls_of, entry_point, settings, simulator,
+    until,
+};
 
 const PATH: &str = "/kms/sign-message";
 const TEXT: &[u8] = b"wallet.example wants you to sign in";
@@ -244,7 +253,7 @@ async fn each_account_signs_a_burst_of_messages_and_then_one_in_six_seconds() {
 #[tokio::test]
 async fn messages_of_a_client_wait_for_each_other_and_not_in_the_queue_of_the_tee() {
     let gate = Gate::default();
-    let kms = Kms::over_tee(std::sync::Arc::new(GatedTee::start(8, gate.clone()))).await;
+    let kms = Kms::over_tee(Arc::new(GatedTee::start(8, gate.clone()))).await;
     let (passkey, account) = kms.account().await;
     let request = MessageRequest::eip191(passkey, &account, TEXT).approved();
     kms.post(PATH, &request.body()).await.ok();
@@ -259,4 +268,42 @@ async fn messages_of_a_client_wait_for_each_other_and_not_in_the_queue_of_the_te
     assert_eq!(kms.gateway.queue_stats().depth, 1);
     gate.open();
     assert_eq!(first.await.unwrap().unwrap().status(), 200);
+}
+
+/// The queue has two places, and a caller without authority may have one of them.
+#[tokio::test]
+async fn a_message_that_the_queue_refuses_does_not_count_and_has_no_row() {
+    let gate = Gate::default();
+    let kms = Kms::over_tee(Arc::new(GatedTee::start(1, gate.clone()))).await;
+    let (passkey, account) = kms.account().await;
+    let request = MessageRequest::eip191(passkey, &account, TEXT).approved();
+    kms.post(PATH, &request.body()).await.ok();
+    gate.shut();
+    let lookup = tokio::spawn(kms.client.get(format!("{}/kms/accounts/nobody", kms.url)).send());
+    until(async || kms.gateway.queue_stats().depth == 1).await;
+    for _ in 0..25 {
+        kms.post(PATH, &request.body()).await.refused(503, "tee_busy");
+    }
+    gate.open();
+    lookup.await.unwrap().unwrap();
+    kms.post(PATH, &request.body()).await.ok();
+    assert_eq!(kms.messages_in_audit().await.len(), 2);
+    assert_eq!(kms.decided("sign_message", "tee_busy"), 25.0);
+}
+
+#[tokio::test]
+async fn before_the_tee_is_provisioned_strangers_with_messages_do_not_have_it_report() {
+    let (folder, registry) = (TempDir::new().unwrap(), Registry::new());
+    let gateway =
+        Gateway::open(settings(folder.path()), simulator(folder.path()), Arc::new(SystemClock), None, &registry);
+    let gateway = gateway.await.unwrap();
+    let account = json!({ "accountId": "alice" });
+    let passkey = SoftPasskey::create(RP_ID, ORIGIN).unwrap();
+    let command = MessageRequest::eip191(passkey, &account, TEXT).approved().command();
+    let reports = calls_of(&registry, "VerifySecurityState");
+    for _ in 0..3 {
+        let refused = gateway.sign_message(command.clone(), &Caller::internal("test")).await;
+        assert!(matches!(refused, Err(GatewayError::Refused(Status::NotProvisioned))), "{refused:?}");
+    }
+    assert_eq!(calls_of(&registry, "VerifySecurityState"), reports);
 }

@@ -102,6 +102,14 @@ pub struct Kms {
     pub registry: prometheus::Registry,
 }
 
+/// The number of calls of this command that a gateway with this registry had answered by its TEE.
+pub fn calls_of(registry: &prometheus::Registry, command: &str) -> u64 {
+    let families = registry.gather();
+    let calls = families.iter().find(|family| family.name() == "kms_tee_call_seconds").unwrap();
+    let of_command = calls.get_metric().iter().find(|metric| metric.get_label()[0].value() == command);
+    of_command.map_or(0, |metric| metric.get_histogram().get_sample_count())
+}
+
 /// An answer: its status and its JSON.
 #[derive(Debug)]
 pub struct Answer {
@@ -289,10 +297,7 @@ impl Kms {
 
     /// The number of calls of this command that the TEE has answered.
     pub fn calls_of(&self, command: &str) -> u64 {
-        let families = self.registry.gather();
-        let calls = families.iter().find(|family| family.name() == "kms_tee_call_seconds").unwrap();
-        let of_command = calls.get_metric().iter().find(|metric| metric.get_label()[0].value() == command);
-        of_command.map_or(0, |metric| metric.get_histogram().get_sample_count())
+        calls_of(&self.registry, command)
     }
 
     /// A new account and its passkey.
