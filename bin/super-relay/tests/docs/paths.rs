@@ -1,5 +1,6 @@
 //! Every file, folder and function that the pages name exists.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::markdown::{anchors, blocks, code_spans, link_targets, outside_fences};
@@ -29,6 +30,20 @@ fn every_link_of_every_page_leads_to_a_file_and_its_heading() {
         dead.extend(lost.map(|target| format!("{}: {target}", page.display())));
     }
     assert!(dead.is_empty(), "links to what is not there:\n{}", dead.join("\n"));
+}
+
+/// A merge can take in the same section twice; links lead to the first only.
+#[test]
+fn no_page_has_a_section_twice() {
+    let is_page = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md");
+    let mut twice = Vec::new();
+    for page in project::paths().into_iter().filter(is_page) {
+        let text = project::read(page.to_str().unwrap());
+        let mut seen = HashSet::new();
+        let again = anchors(&text).filter(|anchor| !seen.insert(anchor.clone()));
+        twice.extend(again.map(|anchor| format!("{}#{anchor}", page.display())));
+    }
+    assert!(twice.is_empty(), "sections that a page has twice: {twice:?}");
 }
 
 /// In the request cycle functions follow their file: `file.rs` `one()`, `another()`.
