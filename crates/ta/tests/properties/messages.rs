@@ -267,3 +267,18 @@ fn a_message_is_signed_whatever_chain_the_ceilings_name() {
     let command = SignMessage { form: MessageForm::PersonalSign(domain), ..message("alice", TEXT) };
     assert!(world.call(&message_approved(command, &passkey)).is_ok());
 }
+
+/// What protocol, section 2.8, warns of: nothing in the challenge names a TEE or its key.
+#[test]
+fn an_approval_of_a_message_is_valid_in_every_tee_with_an_account_of_that_id_and_passkey() {
+    let passkey = Passkey::numbered(0x41);
+    let command = message_approved(message("alice", TEXT), &passkey);
+    let [one, other] = [7, 8].map(|seed| {
+        let mut world = World::with_entropy([seed; 32]);
+        world.provision().unwrap();
+        world.create("alice", &passkey, SignatureScheme::Raw).unwrap();
+        world.call(&command).unwrap()
+    });
+    assert_eq!(one.digest, other.digest);
+    assert_ne!(one.owner, other.owner);
+}
