@@ -1,5 +1,5 @@
-//! Embeds the creation code that `scripts/node-tools` wrote to `contracts/bytecode`: none, if it did
-//! not run.
+//! Embeds the creation code that `scripts/node-tools` wrote to `contracts/bytecode`: none, if it
+//! did not run.
 
 use std::error::Error;
 use std::path::Path;
