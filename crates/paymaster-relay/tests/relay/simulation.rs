@@ -1,10 +1,14 @@
 //! Policies that have a bundler simulate operations: what it is asked, and what its answer decides.
 
+use std::time::Duration;
+
 use devkit::EntryPointVersion::{self, V06, V07, V08, V09};
+use devkit::eventually;
 use devkit::user_operation::Draft;
 use proto::json::{GasFields, parse_user_operation};
 use proto::{UserOperation, bytes::Bounded};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::support::{ACCOUNT, Bundler, Dapp, Refusal, Says, World, nowhere};
 
@@ -224,6 +228,38 @@ async fn a_bundler_that_cannot_simulate_leaves_it_to_the_next_and_one_that_refus
     second.answers_to(ESTIMATE, Says::Result("null".to_owned()));
     let refusal = world.client.call(INTENT, json!([op, ACCOUNT])).await.unwrap_err();
     assert_eq!(refusal.reason(), "bundler_unavailable");
+}
+
+#[tokio::test]
+async fn a_caller_that_hangs_up_while_a_bundler_is_silent_leaves_nothing_reserved() {
+    let (world, bundler) = world(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let passkey = world.approval(&mut dapp, &op).await;
+    bundler.answers_to(ESTIMATE, Says::Nothing);
+    let call = world.client.call(SPONSOR, json!([op, ACCOUNT, passkey]));
+    timeout(Duration::from_millis(500), call).await.unwrap_err();
+    assert!(world.reserved().await > 0, "what is being simulated is reserved");
+    eventually(async || (world.reserved().await == 0).then_some(())).await;
+    assert_eq!(world.sponsorships(), 0);
+
+    bundler.answers_to(ESTIMATE, Says::Result(GAS.to_owned()));
+    world.client.call(SPONSOR, json!([op, ACCOUNT, passkey])).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_longest_error_of_a_bundler_reaches_the_client_as_it_is() {
+    let (world, bundler) = world(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let data = "ab".repeat(500_000);
+    let error = json!({ "code": -32521, "message": "x".repeat(20_000), "data": data });
+    bundler.answers_to(ESTIMATE, Says::Error(error.to_string()));
+    let refusal = sponsor(&world, &mut dapp, &op, Value::Null).await.unwrap_err();
+    refusal.assert_is(-32501, "simulation_failed", true);
+    assert_eq!(refusal.data["bundler"], error);
+    assert!(refusal.message.len() < 1000);
+    assert_eq!((world.sponsorships(), world.reserved().await), (0, 0));
 }
 
 #[tokio::test]
