@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 /// Maximum number of waiting requests per intent.
 const MOST_WAITING: usize = 64;
-/// Longer than a sponsorship takes.
+/// Longer than a sponsorship takes, unless bundlers are silent while they should simulate it.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The turns of intents.
 #[derive(Default)]
