@@ -91,3 +91,18 @@ fn sender_code(code: &[u8]) -> SenderCode {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_code_of_the_length_of_a_designator_is_a_delegation() {
+        let designator = |bytes: usize| [&DELEGATION[..], &vec![0x11; bytes]].concat();
+        assert_eq!(sender_code(&[]), SenderCode::Absent);
+        assert_eq!(sender_code(&designator(20)), SenderCode::Delegation { to: Address([0x11; 20]) });
+        for other in [designator(0), designator(19), designator(21), DELEGATION[..2].to_vec(), vec![0x11; 23]] {
+            assert_eq!(sender_code(&other), SenderCode::Contract, "{other:?}");
+        }
+    }
+}

@@ -24,6 +24,7 @@ pub struct Policy {
     max_cost: Wei,
     allows_without_passkey: bool,
     simulates: bool,
+    restricts_delegates: bool,
     rules: Rules,
 }
 
@@ -34,6 +35,7 @@ impl From<&PolicySettings> for Policy {
             max_cost: settings.max_cost_per_operation.into(),
             allows_without_passkey: settings.allow_without_passkey,
             simulates: settings.simulate,
+            restricts_delegates: !settings.factories.is_empty() || !settings.targets.is_empty(),
             rules: Rules::of(settings),
         }
     }
@@ -62,6 +64,12 @@ impl Policy {
     #[must_use]
     pub fn simulates(&self) -> bool {
         self.simulates
+    }
+
+    /// Whether it depends on the contract that a sender delegates to (EIP-7702).
+    #[must_use]
+    pub fn restricts_delegates(&self) -> bool {
+        self.restricts_delegates
     }
 
     /// Checks every rule. Pure and sync: the same case always gets the same answer.

@@ -83,7 +83,7 @@ impl Approver {
     pub(super) async fn resume(&self, request: Attributed, record: Record) -> Result<Box<Approved>, RelayError> {
         let (draft, is_proven) = (&request.request.draft, request.principal().is_proven());
         check_paymaster(&record, draft)?;
-        self.quoter.judge(draft, &record.terms, is_proven).await?;
+        self.quoter.judge_again(draft, &record.terms, is_proven).await?;
         self.grants.check(draft, &record.terms, is_proven).await?;
         simulation::simulate(draft, &record.terms).await?;
         let limit = self.catalogue.max_signings;
@@ -145,6 +145,7 @@ impl Approver {
         self.quoter.judge(draft, &terms, is_proven).await?;
         if renews || needs_signing(record, draft, &self.paymaster_signers).await? {
             check_paymaster(record, draft)?;
+            self.quoter.judge_again(draft, &terms, is_proven).await?;
             self.grants.check(draft, &terms, is_proven).await?;
             let limit = self.catalogue.max_signings;
             if record.signings >= limit {

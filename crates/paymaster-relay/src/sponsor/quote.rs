@@ -96,6 +96,26 @@ impl Quoter {
         self.judge_with(draft, terms, proven, draft.delegate_beside).await
     }
 
+    /// The same for an operation that is signed again on its terms, without another quote: its
+    /// sender may delegate to another contract by now.
+    pub(super) async fn judge_again(
+        &self,
+        draft: &DraftRequest,
+        terms: &Terms,
+        proven: bool,
+    ) -> Result<(), RelayError> {
+        self.judge(draft, terms, proven).await?;
+        if !draft.policy.restricts_delegates() || matches!(draft.op.init, Init::Eip7702 { .. }) {
+            return Ok(());
+        }
+        let facts = draft.chain.reader.facts(&draft.deployment, &draft.op, None, None).await?;
+        draft.chain.time.note(facts.block);
+        match current_delegate(&draft.op, &facts) {
+            Some(delegate) => self.judge_with(draft, terms, proven, Some(delegate)).await,
+            None => Ok(()),
+        }
+    }
+
     async fn judge_with(
         &self,
         draft: &DraftRequest,

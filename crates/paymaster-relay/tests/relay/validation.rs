@@ -1,6 +1,8 @@
 //! Operations that the EntryPoint would certainly refuse are refused by name, before anything is
 //! reserved.
 
+use std::sync::atomic::Ordering;
+
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_provider::Provider;
 use devkit::Call;
@@ -170,6 +172,34 @@ async fn factories_restrict_the_authorised_delegate_and_the_current_one() {
                 }
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn an_operation_that_is_signed_again_is_held_against_the_delegate_of_now() {
+    for version in [V06, V07, V08, V09] {
+        let listed = |settings: &mut Value| settings["policies"][0]["factories"] = json!([DELEGATE]);
+        let world = World::with(version, 10u128.pow(18), listed).await;
+        let mut dapp = world.dapp(ACCOUNT).await;
+        delegate_nobody_to(&world, DELEGATE).await;
+        let op = Draft { sender: NOBODY, deploy: None, ..draft(&dapp) }.to_json(version);
+        world.tee.loses_answers.store(true, Ordering::SeqCst);
+        world.sponsor(&mut dapp, &op).await.unwrap_err().assert_is(-32603, "kms_unavailable", true);
+        world.tee.loses_answers.store(false, Ordering::SeqCst);
+        let (reserved, asked) = (world.reserved().await, world.sponsorships());
+        assert!(reserved > 0);
+
+        delegate_nobody_to(&world, OTHER).await;
+        let before = world.client.call("pm_getSponsorshipIntent", json!([op, ACCOUNT])).await.unwrap_err();
+        let after = world.sponsor(&mut dapp, &op).await.unwrap_err();
+        for refusal in [before, after] {
+            refusal.assert_is(-32501, "factory_not_allowed", false);
+        }
+        assert_eq!((world.reserved().await, world.sponsorships()), (reserved, asked));
+
+        delegate_nobody_to(&world, DELEGATE).await;
+        world.sponsor(&mut dapp, &op).await.unwrap();
+        assert_eq!(world.reserved().await, reserved);
     }
 }
 
