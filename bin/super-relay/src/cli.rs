@@ -57,8 +57,8 @@ enum Command {
     ///
     /// Approved by a passkey, whose assertion is in the file, or signed here by the key of the
     /// account's owner. Prints JSON: the operation and its receipt. Exit codes: 0 if it was mined
-    /// and its call succeeded, 1 if nothing was sent, 3 if it is not known whether it was mined, 4
-    /// if its call reverted.
+    /// and its call succeeded, 1 if nothing was sent, 2 if the arguments are wrong, 3 if it is not
+    /// known whether it was mined, 4 if its call reverted.
     Send(send::SendArgs),
     /// Deploy the paymaster contract, admit the TEE's signer, deposit, stake, pause.
     ///

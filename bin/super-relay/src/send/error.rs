@@ -38,8 +38,9 @@ pub enum SendError {
     },
     /// Neither a passkey's assertion nor a key.
     #[error(
-        "nobody approves this operation: give the parameters of pm_sponsor_with_tee with a passkey's assertion \
-         (--dry-run shows what the passkey has to approve), or the key of the account's owner with --key-file"
+        "nobody approves this operation: give [userOperation, accountId, passkey] in the file (with [userOperation, \
+         accountId] and --dry-run you see what the passkey has to approve), or the key of the account's owner with \
+         --key-file"
     )]
     NoApproval,
     /// Both.

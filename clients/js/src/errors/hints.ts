@@ -4,7 +4,7 @@
  */
 const HINTS: Readonly<Record<string, string>> = {
   account_already_deployed:
-    "Leave the factory out: the account was deployed since the operation was prepared. Try again.",
+    "The account was deployed since this operation was prepared: prepare it anew, without the factory.",
   account_creation_failed: "Check the factory's address and data on this chain, and raise verificationGasLimit.",
   account_exists: "Choose another accountId, or send none: the account is then named after its credential.",
   account_id_reserved: "Choose another accountId, or send none.",
