@@ -78,6 +78,8 @@ export class SharedTouch {
 interface Member {
   intent: Intent;
   authenticator: Authenticator;
+  /** The chain and account that it deploys, if it does. */
+  deploys: string | undefined;
   /** Has the operation sponsored, and settles what its sender waits for. */
   redeem(approval: Approval): Promise<void>;
   refuse(error: unknown): void;
@@ -101,9 +103,14 @@ class Ceremony {
     if (first !== undefined && !isSamePasskey(first, { intent, authenticator })) {
       throw new ClientError("touch_not_shared", "this operation needs another passkey than the first of the list");
     }
+    const deploys = deployedBy(parameters);
+    if (deploys !== undefined && this.#members.some((member) => member.deploys === deploys)) {
+      const message = "another operation of the list deploys this account: send this one once that one is mined";
+      throw new ClientError("touch_not_shared", message);
+    }
     return new Promise((resolve, reject) => {
       const settle = (approval: Approval) => redeem(parameters, approval).then(resolve, reject);
-      this.#members.push({ intent, authenticator, redeem: settle, refuse: reject });
+      this.#members.push({ intent, authenticator, deploys, redeem: settle, refuse: reject });
     });
   }
 
@@ -131,6 +138,13 @@ class Ceremony {
 function challengeOf(intents: readonly Hex[]): Hex {
   const [only] = intents;
   return intents.length === 1 && only !== undefined ? only : getIntentListHash(intents);
+}
+
+/** An EIP-7702 authorization (factory 0x7702) may come twice: the second has no effect. */
+function deployedBy({ operation: { chainId, userOperation } }: SponsorParameters): string | undefined {
+  const { initCode = "0x", factory = initCode.slice(0, 42) } = userOperation;
+  if (factory === null || factory === "0x" || BigInt(factory) === 0x7702n) return undefined;
+  return `${chainId} ${userOperation.sender.toLowerCase()}`;
 }
 
 function isSamePasskey(one: Pick<Member, "intent" | "authenticator">, other: typeof one): boolean {

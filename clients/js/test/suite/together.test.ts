@@ -154,6 +154,21 @@ test("an account with another passkey does not share the touch", async () => {
   }
 });
 
+test("an account is deployed by one operation of the list, and the others are told to wait", async () => {
+  const authenticator = new SoftwareAuthenticator();
+  const fresh = await newAccount(authenticator);
+  authenticator.touches.length = 0;
+
+  const sent = await approveTogether([sender(fresh, 1), sender(fresh, 2)]);
+
+  const [refusal, ...more] = sent.filter(({ status }) => status === "rejected");
+  assert.equal(more.length, 0);
+  const error = await refused(rejected(refusal), ClientError, "touch_not_shared");
+  assert.match(error.message, /deploys this account/);
+  assert.deepEqual(authenticator.touches, ["get"]);
+  await mined(fresh.account.address, 1, fresh.paymaster);
+});
+
 test("a relay that wants another operation approved gets no place in the list", async () => {
   const authenticator = new SoftwareAuthenticator();
   const VICTIM = 8n << 64n;
