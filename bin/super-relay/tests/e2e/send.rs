@@ -6,7 +6,7 @@ use std::process::Output;
 use std::sync::{Arc, Mutex};
 
 use axum::{Json, Router};
-use devkit::EntryPointVersion::{self, V07, V08};
+use devkit::EntryPointVersion::{self, V06, V07, V08};
 use devkit::user_operation::Draft;
 use devkit::{Address, Call, U256, execute};
 use serde_json::{Value, json};
@@ -223,6 +223,37 @@ async fn a_relay_that_answers_with_another_operation_is_not_obeyed() {
         assert!(said.contains(words), "{said}");
     }
     assert_eq!(world.entry_point().nonce(account.sender).await.unwrap(), U256::ZERO);
+}
+
+#[tokio::test]
+async fn a_relay_that_makes_the_account_pay_gets_no_signature() {
+    for version in [V06, V07] {
+        let world = Setup::of(version).without_passkey().start().await;
+        let (_, file, key) = owned(&world).await;
+        let nobody = Address::ZERO;
+        let fields = if version == V06 {
+            json!({ "paymasterAndData": format!("{nobody:#x}{}", "11".repeat(77)) })
+        } else {
+            let limits =
+                json!({ "paymasterVerificationGasLimit": "0xffffffff", "paymasterPostOpGasLimit": "0xffffffff" });
+            let mut fields = json!({ "paymaster": nobody, "paymasterData": "0x" });
+            fields.as_object_mut().unwrap().extend(limits.as_object().unwrap().clone());
+            fields
+        };
+        let entry_point = json!(world.entry_point().address());
+        let (relay, asked) = serve(move |method, _| match method {
+            "pm_chainId" => json!({ "result": "0x7a69" }),
+            "pm_supportedEntryPoints" => json!({ "result": [entry_point] }),
+            "pm_getPaymasterData" => json!({ "result": fields }),
+            _ => json!({ "result": null }),
+        })
+        .await;
+
+        let said = refused(&send(&world, &[&file, "--relay", &relay, "--key-file", &key]).await, 1);
+
+        assert!(said.contains("the account would pay"), "{said}");
+        assert_eq!(asked.lock().unwrap().last().unwrap().0, "pm_getPaymasterData", "nothing is sent");
+    }
 }
 
 /// An account with its own signer, its operation in a file, and its key in another.
