@@ -57,8 +57,9 @@ async fn what_a_passkey_approved_is_sponsored_and_mined(version: EntryPointVersi
 
     assert_eq!((&sent["success"], &sent["receipt"]["success"]), (&json!(true), &json!(true)), "{sent}");
     assert_eq!(world.entry_point().nonce(account.sender).await.unwrap(), U256::from(1));
-    let again = refused(&send(&world, &[&file, "--bundler", bundler.url()]).await, 1);
-    assert!(again.contains("the bundler refused eth_sendUserOperation"), "{again}");
+    let again = done(&send(&world, &[&file, "--bundler", bundler.url()]).await);
+    assert_eq!((&again["userOpHash"], &again["receipt"]), (&sent["userOpHash"], &sent["receipt"]), "mined once");
+    assert_eq!(world.entry_point().nonce(account.sender).await.unwrap(), U256::from(1));
 }
 
 /// The authorisation is the file's: the relay reads its delegate, and the chain checks the rest.
@@ -188,6 +189,22 @@ async fn an_operation_that_is_not_seen_in_a_block_is_reported_as_unknown() {
     let (_, params) = asked.lock().unwrap()[0].clone();
     let hash = world.entry_point().user_op_hash(&params[0]).await.unwrap();
     assert_eq!(answer["userOpHash"], json!(hash), "the hash is that of the EntryPoint, whatever the bundler says");
+}
+
+#[tokio::test]
+async fn what_the_bundler_refuses_and_does_not_know_is_not_sent() {
+    let world = Setup::of(V07).without_passkey().start().await;
+    let (_, file, key) = owned(&world).await;
+    let (bundler, asked) = serve(|method, _| match method {
+        "eth_sendUserOperation" => json!({ "error": { "code": -32500, "message": "AA25 invalid account nonce" } }),
+        _ => json!({ "result": null }),
+    })
+    .await;
+
+    let said = refused(&send(&world, &[&file, "--key-file", &key, "--bundler", &bundler]).await, 1);
+
+    assert!(said.contains("the bundler refused eth_sendUserOperation: AA25 invalid account nonce"), "{said}");
+    assert_eq!(asked.lock().unwrap().len(), 2, "the receipt is asked for once");
 }
 
 #[tokio::test]
