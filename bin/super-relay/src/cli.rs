@@ -57,15 +57,16 @@ enum Command {
     ///
     /// Approved by a passkey, whose assertion is in the file, or signed here by the key of the
     /// account's owner. Prints JSON: the operation and its receipt. Exit codes: 0 if it was mined
-    /// and its call succeeded, 1 if nothing was sent, 2 if the arguments are wrong, 3 if it is not
-    /// known whether it was mined, 4 if its call reverted.
+    /// and its call succeeded (with --wait-seconds 0: if it was sent), 1 if nothing was sent, 2 if
+    /// the arguments are wrong, 3 if it is not known whether it was mined, 4 if its call reverted.
     Send(send::SendArgs),
     /// Deploy the paymaster contract, admit the TEE's signer, deposit, stake, pause.
     ///
-    /// Each command looks at the chain first, and sends only what is missing. --dry-run shows the
-    /// transaction with gas and fees; --yes sends it, signed by a key in a file. Prints JSON. Exit
-    /// codes: 0 if it is done, 1 if nothing was sent, 3 if a transaction is not known to be mined,
-    /// 4 if it reverted.
+    /// Each command looks at the chain first, and sends only what is missing; withdraw, and deposit
+    /// and stake without --up-to, move the amount each time. --dry-run shows the transaction with
+    /// gas and fees; --yes sends it, signed by a key in a file. Prints JSON. Exit codes: 0 if it is
+    /// done, 1 if nothing was sent, 3 if a transaction is not known to be mined, 4 if it reverted,
+    /// 5 if it was mined and something else failed afterwards.
     Contracts(contracts::ContractsArgs),
     /// Check the configuration, or describe its keys.
     #[command(subcommand)]

@@ -6,6 +6,7 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_provider::network::eip2718::Encodable2718 as _;
 use alloy_provider::network::{EthereumWallet, NetworkTransactionBuilder as _};
 use alloy_provider::transport::{RpcError, TransportError, TransportResult};
+use alloy_provider::utils::{Eip1559Estimation, Eip1559Estimator, eip1559_default_estimator};
 use alloy_provider::{Provider as _, RootProvider};
 use alloy_rpc_client::RpcClient;
 use alloy_rpc_types_eth::{BlockNumberOrTag, TransactionInput, TransactionReceipt, TransactionRequest};
@@ -46,6 +47,18 @@ pub struct Fees {
     pub max: Option<u128>,
     /// `maxPriorityFeePerGas`.
     pub priority: Option<u128>,
+    /// The most that all gas may cost, in wei: what the node says is not believed beyond it.
+    pub most: U256,
+}
+
+/// The sender and its next nonce. Taken before the chain is looked at: what was decided from an
+/// older state cannot be mined any more.
+#[derive(Clone, Copy)]
+pub struct Turn {
+    from: Address,
+    nonce: u64,
+    /// Transactions of the sender that are not mined yet.
+    pending: u64,
 }
 
 /// A transaction that is complete but for its signature.
@@ -72,9 +85,14 @@ impl Call {
 }
 
 impl Plan {
+    /// The most that its gas can cost, in wei.
+    fn max_gas_cost(&self) -> U256 {
+        U256::from(self.gas_limit) * U256::from(self.max_fee)
+    }
+
     /// The most it can cost, in wei.
     fn max_cost(&self) -> U256 {
-        U256::from(self.gas_limit) * U256::from(self.max_fee) + self.call.value
+        self.max_gas_cost().saturating_add(self.call.value)
     }
 
     /// As shown: amounts in wei, in decimal.
@@ -122,10 +140,11 @@ impl Chain {
         Ok(!code.is_empty())
     }
 
-    /// Calls a view function; `None` if the contract does not have it.
+    /// Calls a view function, in the state of the latest block: what is pending may never be mined.
+    /// `None` if the contract does not have it.
     pub async fn view<C: SolCall>(&self, to: Address, call: &C) -> Result<Option<C::Return>, ContractsError> {
         let request = request(Address::ZERO, &Call::of(to, call));
-        let answer = within(async { self.provider.call(request).await }).await;
+        let answer = within(async { self.provider.call(request).latest().await }).await;
         match answer {
             Ok(answer) => Ok(C::abi_decode_returns_validate(&answer).ok()),
             Err(error) if revert(&error).is_some() => Ok(None),
@@ -141,8 +160,21 @@ impl Chain {
         Ok(block.ok_or_else(missing)?.header.timestamp)
     }
 
-    /// Simulates a call, and adds nonce, gas and fees.
-    pub async fn plan(&self, from: Address, call: Call, fees: Fees) -> Result<Plan, ContractsError> {
+    /// Whose transaction is next, and with which nonce.
+    pub async fn turn(&self, from: Address) -> Result<Turn, ContractsError> {
+        const METHOD: &str = "eth_getTransactionCount";
+        let nonce = ask(METHOD, async { self.provider.get_transaction_count(from).latest().await }).await?;
+        let next = ask(METHOD, async { self.provider.get_transaction_count(from).pending().await }).await?;
+        Ok(Turn { from, nonce, pending: next.saturating_sub(nonce) })
+    }
+
+    /// Simulates a call, and adds nonce, gas and fees. A transaction that is not mined yet may do
+    /// the same: without `replaces`, nothing follows it.
+    pub async fn plan(&self, turn: Turn, call: Call, fees: Fees, replaces: bool) -> Result<Plan, ContractsError> {
+        let Turn { from, nonce, pending } = turn;
+        if pending > 0 && !replaces {
+            return Err(ContractsError::Pending { from, nonce, pending });
+        }
         let balance = ask("eth_getBalance", async { self.provider.get_balance(from).await }).await?;
         let affordable = |needed| match balance < needed {
             true => Err(ContractsError::BalanceTooLow { from, balance, needed }),
@@ -151,19 +183,23 @@ impl Chain {
         // Nodes have words of their own for it.
         affordable(call.value)?;
         let simulated = request(from, &call);
-        let gas = within(async { self.provider.estimate_gas(simulated).await }).await;
+        let gas = within(async { self.provider.estimate_gas(simulated).latest().await }).await;
         let gas = gas.map_err(|error| match revert(&error) {
             Some(reason) => ContractsError::WouldRevert(reason),
             None => failed("eth_estimateGas", &error),
         })?;
-        let nonce =
-            ask("eth_getTransactionCount", async { self.provider.get_transaction_count(from).pending().await }).await?;
-        let market = ask("eth_feeHistory", async { self.provider.estimate_eip1559_fees().await }).await?;
+        let estimator = || Eip1559Estimator::new(bounded_fees);
+        let market =
+            ask("eth_feeHistory", async { self.provider.estimate_eip1559_fees_with(estimator()).await }).await?;
         let max_fee = fees.max.unwrap_or(market.max_fee_per_gas);
         let priority_fee = fees.priority.unwrap_or(market.max_priority_fee_per_gas).min(max_fee);
         // The state may change before it is mined.
         let gas_limit = gas.saturating_add(gas / 5);
         let plan = Plan { from, call, chain_id: self.id, nonce, gas_limit, max_fee, priority_fee };
+        if plan.max_gas_cost() > fees.most {
+            let (cost, most) = (plan.max_gas_cost(), fees.most);
+            return Err(ContractsError::TooExpensive { cost, most, gas: gas_limit, fee: max_fee });
+        }
         affordable(plan.max_cost())?;
         Ok(plan)
     }
@@ -176,11 +212,9 @@ impl Chain {
         let signed = signed.map_err(|error| unsigned(error.to_string()))?;
         let (hash, bytes) = (*signed.tx_hash(), signed.encoded_2718());
         let sent = within(async { self.provider.send_raw_transaction(&bytes).await.map(|_| ()) }).await;
-        let doubt = match sent {
-            Ok(()) => None,
-            Err(error @ RpcError::ErrorResp(_)) => return Err(failed("eth_sendRawTransaction", &error)),
-            Err(error) => Some(failed("eth_sendRawTransaction", &error).to_string()),
-        };
+        // The node has the transaction, whatever it says: it may know it already, or send it later.
+        let seconds = if matches!(sent, Err(RpcError::ErrorResp(_))) { 0 } else { seconds };
+        let doubt = sent.err().map(|error| failed("eth_sendRawTransaction", &error).to_string());
         let receipt = self.receipt(hash, Duration::from_secs(seconds)).await;
         let receipt =
             receipt.map_err(|problem| ContractsError::NotMined { hash, seconds, problem: doubt.or(problem) })?;
@@ -202,7 +236,8 @@ impl Chain {
             let found =
                 ask("eth_getTransactionReceipt", async { self.provider.get_transaction_receipt(hash).await }).await;
             let problem = match found {
-                Ok(Some(receipt)) => return Ok(receipt),
+                Ok(Some(receipt)) if receipt.transaction_hash == hash => return Ok(receipt),
+                Ok(Some(receipt)) => Some(format!("the node's receipt is of {}", receipt.transaction_hash)),
                 Ok(None) => None,
                 Err(error) => Some(error.to_string()),
             };
@@ -220,6 +255,13 @@ fn request(from: Address, call: &Call) -> TransactionRequest {
         .to(call.to)
         .value(call.value)
         .input(TransactionInput::new(call.data.clone()))
+}
+
+/// Their sum and double are no overflow; no fee is as high.
+fn bounded_fees(base: u128, rewards: &[Vec<u128>]) -> Eip1559Estimation {
+    let bounded = |fee: u128| fee.min(u64::MAX.into());
+    let rewards: Vec<_> = rewards.iter().map(|block| block.iter().copied().map(bounded).collect()).collect();
+    eip1559_default_estimator(bounded(base), &rewards)
 }
 
 async fn within<T>(asking: impl Future<Output = TransportResult<T>>) -> TransportResult<T> {

@@ -5,7 +5,8 @@ use thiserror::Error;
 
 use crate::local_key::KeyFileError;
 
-/// Nothing was sent, except with [`ContractsError::NotMined`] and [`ContractsError::Reverted`].
+/// Nothing was sent, except with [`ContractsError::NotMined`], [`ContractsError::Reverted`] and
+/// [`ContractsError::Unfinished`].
 #[derive(Debug, Error)]
 pub enum ContractsError {
     /// A key or passphrase.
@@ -63,6 +64,34 @@ pub enum ContractsError {
         /// Wei: the value sent, and the gas if it is known.
         needed: U256,
     },
+    /// What the node says about gas and fees, over the limit.
+    #[error(
+        "the gas may cost {cost} wei ({gas} gas at {fee} wei), over the limit of {most} wei: if that is right, raise \
+         --max-gas-cost"
+    )]
+    TooExpensive {
+        /// Wei.
+        cost: U256,
+        /// Wei.
+        most: U256,
+        /// The gas limit.
+        gas: u64,
+        /// `maxFeePerGas`.
+        fee: u128,
+    },
+    /// The sender's transactions before this one.
+    #[error(
+        "{from} has {pending} transactions that are not mined yet, from nonce {nonce} on, which may do the same: wait, \
+         or take the place of the first with --replace and higher fees"
+    )]
+    Pending {
+        /// The sender.
+        from: Address,
+        /// Of the first.
+        nonce: u64,
+        /// Their number.
+        pending: u64,
+    },
     /// The activation delay.
     #[error("{signer} is proposed, and can be activated in {seconds} s, from {at} on (Unix seconds)")]
     TooEarly {
@@ -87,7 +116,7 @@ pub enum ContractsError {
     },
     /// Sent, and not seen in a block.
     #[error(
-        "transaction {hash} is not known to be mined after {seconds} s{}: it may still be",
+        "transaction {hash} is not known to be mined after {seconds} s{}: it may still be, so look before you repeat the command",
         problem.as_ref().map(|problem| format!(" ({problem})")).unwrap_or_default()
     )]
     NotMined {
@@ -101,13 +130,20 @@ pub enum ContractsError {
     /// Mined, without effect.
     #[error("transaction {0} was mined and reverted")]
     Reverted(B256),
+    /// A transaction was mined; what follows failed.
+    #[error("the transactions above were mined, and then: {0}")]
+    Unfinished(Box<ContractsError>),
 }
 
 impl ContractsError {
     /// The exit code: 1 if nothing was sent, 3 if it is not known whether it was mined, 4 if it was
-    /// and reverted.
-    pub const fn exit_code(&self) -> u8 {
+    /// and reverted, 5 if it was and something else failed afterwards.
+    pub fn exit_code(&self) -> u8 {
         match self {
+            Self::Unfinished(problem) => match problem.exit_code() {
+                1 => 5,
+                about_the_last => about_the_last,
+            },
             Self::NotMined { .. } => 3,
             Self::Reverted(_) => 4,
             _ => 1,

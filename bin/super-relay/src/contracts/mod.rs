@@ -48,6 +48,13 @@ pub struct ContractsArgs {
     /// `maxPriorityFeePerGas`, as in `1gwei`. Default: what recent blocks paid.
     #[arg(long, value_name = "AMOUNT")]
     priority_fee: Option<Amount>,
+    /// The most that the gas of a transaction may cost, whatever the node says about gas and fees.
+    #[arg(long, value_name = "AMOUNT", default_value = "1ether")]
+    max_gas_cost: Amount,
+    /// Take the place of the sender's first transaction that is not mined yet: only one of the two
+    /// will be. Nodes want fees that are higher by a tenth or more.
+    #[arg(long, global = true)]
+    replace: bool,
     /// Seconds to wait until it is mined.
     #[arg(long, value_name = "SECONDS", default_value_t = 180)]
     wait_seconds: u64,
@@ -241,24 +248,50 @@ pub async fn run(args: ContractsArgs) -> Result<Outcome, ContractsError> {
     let key = args.key.read()?;
     let chain = Chain::at(args.rpc_url.clone(), args.chain_id).await?;
     let mut sent = Vec::new();
-    while let Step::Send(call) = args.command.step(&chain).await? {
-        let from = key.as_ref().map(LocalKey::address).or(args.from).ok_or(ContractsError::KeyMissing)?;
-        let fees = Fees { max: wei(args.max_fee), priority: wei(args.priority_fee) };
-        let plan = chain.plan(from.into(), call, fees).await?;
-        if args.dry_run || !args.yes {
-            let verdict = if args.dry_run { Ok(()) } else { Err(ContractsError::NotConfirmed) };
-            let shown = json!({ "dryRun": true, "transaction": plan.shown(), "paymaster": paymaster::shown(args.command.paymaster()?) });
-            return Ok(Outcome { text: printable_json(&shown), verdict });
+    match args.carry_out(&chain, key.as_ref(), &mut sent).await {
+        Err(problem) if !sent.is_empty() => {
+            let shown = json!({ "transactions": sent, "paymaster": null });
+            let verdict = Err(ContractsError::Unfinished(Box::new(problem)));
+            Ok(Outcome { text: printable_json(&shown), verdict })
         }
-        let key = key.as_ref().ok_or(ContractsError::KeyMissing)?;
-        sent.push(chain.send(&plan, key, args.wait_seconds).await?);
-        if !args.command.goes_on(&chain).await? {
-            break;
-        }
+        outcome => outcome,
     }
-    let state = args.command.state(&chain).await?;
-    let shown = json!({ "transactions": sent, "paymaster": state });
-    Ok(Outcome { text: printable_json(&shown), verdict: Ok(()) })
+}
+
+impl ContractsArgs {
+    /// Adds to `sent` what is mined.
+    async fn carry_out(
+        &self,
+        chain: &Chain,
+        key: Option<&LocalKey>,
+        sent: &mut Vec<Value>,
+    ) -> Result<Outcome, ContractsError> {
+        let from = key.map(LocalKey::address).or(self.from);
+        let fees = Fees { max: wei(self.max_fee), priority: wei(self.priority_fee), most: self.max_gas_cost.0 };
+        loop {
+            let turn = match from {
+                Some(from) => Some(chain.turn(from.into()).await?),
+                None => None,
+            };
+            let Step::Send(call) = self.command.step(chain).await? else { break };
+            let turn = turn.ok_or(ContractsError::KeyMissing)?;
+            let plan = chain.plan(turn, call, fees, self.replace).await?;
+            if self.dry_run || !self.yes {
+                let verdict = if self.dry_run { Ok(()) } else { Err(ContractsError::NotConfirmed) };
+                let paymaster = paymaster::shown(self.command.paymaster()?);
+                let shown = json!({ "dryRun": true, "transaction": plan.shown(), "paymaster": paymaster });
+                return Ok(Outcome { text: printable_json(&shown), verdict });
+            }
+            let key = key.ok_or(ContractsError::KeyMissing)?;
+            sent.push(chain.send(&plan, key, self.wait_seconds).await?);
+            if !self.command.goes_on(chain).await? {
+                break;
+            }
+        }
+        let state = self.command.state(chain).await?;
+        let shown = json!({ "transactions": sent, "paymaster": state });
+        Ok(Outcome { text: printable_json(&shown), verdict: Ok(()) })
+    }
 }
 
 fn wei(amount: Option<Amount>) -> Option<u128> {

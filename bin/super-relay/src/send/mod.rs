@@ -361,6 +361,10 @@ impl Job {
         let paymaster = op.paymaster.as_ref().map(|paymaster| paymaster.address);
         match (paymaster, expected) {
             (None, _) => Err(SendError::OtherOperation("it has no paymaster".to_owned())),
+            // To the EntryPoint that is none: the account would pay.
+            (Some(found), _) if found == Address::default() => {
+                Err(SendError::OtherOperation("its paymaster is the zero address: the account would pay".to_owned()))
+            }
             (Some(found), Some(expected)) if found != expected => Err(SendError::OtherPaymaster { found, expected }),
             _ => Ok(op.hash(&self.entry_point)),
         }

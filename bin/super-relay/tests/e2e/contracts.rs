@@ -1,6 +1,8 @@
 //! `super-relay contracts`: a paymaster is put into service from the command line, and sponsors an
 //! operation; what is done already is not sent again.
 
+mod hostile;
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Output;
@@ -147,6 +149,12 @@ async fn nothing_is_sent_to_another_chain_or_contract_or_without_a_key_that_is_k
     let ours = ground.paymaster.address().to_string();
     let deposit = ["deposit", "--paymaster", &ours, "1ether", "--dry-run"];
 
+    let rehearsed = done(&owner.send(&deposit).await);
+    assert_eq!(
+        (&rehearsed["dryRun"], &rehearsed["transactions"]),
+        (&json!(true), &Value::Null),
+        "whatever else is said"
+    );
     let elsewhere = refused(&run(&owner.line("1", &[&["--yes"][..], &strs(&deploy)].concat())).await, 1);
     assert!(elsewhere.contains("the node is of chain 31337, not 1"), "{elsewhere}");
     let keyless = ["contracts", "--rpc-url", &owner.url, "--chain-id", "31337"];

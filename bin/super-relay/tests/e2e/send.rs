@@ -6,7 +6,7 @@ use std::process::Output;
 use std::sync::{Arc, Mutex};
 
 use axum::{Json, Router};
-use devkit::EntryPointVersion::{self, V07, V08};
+use devkit::EntryPointVersion::{self, V06, V07, V08};
 use devkit::user_operation::Draft;
 use devkit::{Address, Call, U256, execute};
 use serde_json::{Value, json};
@@ -57,8 +57,9 @@ async fn what_a_passkey_approved_is_sponsored_and_mined(version: EntryPointVersi
 
     assert_eq!((&sent["success"], &sent["receipt"]["success"]), (&json!(true), &json!(true)), "{sent}");
     assert_eq!(world.entry_point().nonce(account.sender).await.unwrap(), U256::from(1));
-    let again = refused(&send(&world, &[&file, "--bundler", bundler.url()]).await, 1);
-    assert!(again.contains("the bundler refused eth_sendUserOperation"), "{again}");
+    let again = done(&send(&world, &[&file, "--bundler", bundler.url()]).await);
+    assert_eq!((&again["userOpHash"], &again["receipt"]), (&sent["userOpHash"], &sent["receipt"]), "mined once");
+    assert_eq!(world.entry_point().nonce(account.sender).await.unwrap(), U256::from(1));
 }
 
 /// The authorisation is the file's: the relay reads its delegate, and the chain checks the rest.
@@ -191,6 +192,22 @@ async fn an_operation_that_is_not_seen_in_a_block_is_reported_as_unknown() {
 }
 
 #[tokio::test]
+async fn what_the_bundler_refuses_and_does_not_know_is_not_sent() {
+    let world = Setup::of(V07).without_passkey().start().await;
+    let (_, file, key) = owned(&world).await;
+    let (bundler, asked) = serve(|method, _| match method {
+        "eth_sendUserOperation" => json!({ "error": { "code": -32500, "message": "AA25 invalid account nonce" } }),
+        _ => json!({ "result": null }),
+    })
+    .await;
+
+    let said = refused(&send(&world, &[&file, "--key-file", &key, "--bundler", &bundler]).await, 1);
+
+    assert!(said.contains("the bundler refused eth_sendUserOperation: AA25 invalid account nonce"), "{said}");
+    assert_eq!(asked.lock().unwrap().len(), 2, "the receipt is asked for once");
+}
+
+#[tokio::test]
 async fn a_relay_that_answers_with_another_operation_is_not_obeyed() {
     let (world, bundler) = Setup::of(V07).start_with_bundler().await;
     let mut account = TeeAccount::create(&world).await;
@@ -223,6 +240,37 @@ async fn a_relay_that_answers_with_another_operation_is_not_obeyed() {
         assert!(said.contains(words), "{said}");
     }
     assert_eq!(world.entry_point().nonce(account.sender).await.unwrap(), U256::ZERO);
+}
+
+#[tokio::test]
+async fn a_relay_that_makes_the_account_pay_gets_no_signature() {
+    for version in [V06, V07] {
+        let world = Setup::of(version).without_passkey().start().await;
+        let (_, file, key) = owned(&world).await;
+        let nobody = Address::ZERO;
+        let fields = if version == V06 {
+            json!({ "paymasterAndData": format!("{nobody:#x}{}", "11".repeat(77)) })
+        } else {
+            let limits =
+                json!({ "paymasterVerificationGasLimit": "0xffffffff", "paymasterPostOpGasLimit": "0xffffffff" });
+            let mut fields = json!({ "paymaster": nobody, "paymasterData": "0x" });
+            fields.as_object_mut().unwrap().extend(limits.as_object().unwrap().clone());
+            fields
+        };
+        let entry_point = json!(world.entry_point().address());
+        let (relay, asked) = serve(move |method, _| match method {
+            "pm_chainId" => json!({ "result": "0x7a69" }),
+            "pm_supportedEntryPoints" => json!({ "result": [entry_point] }),
+            "pm_getPaymasterData" => json!({ "result": fields }),
+            _ => json!({ "result": null }),
+        })
+        .await;
+
+        let said = refused(&send(&world, &[&file, "--relay", &relay, "--key-file", &key]).await, 1);
+
+        assert!(said.contains("the account would pay"), "{said}");
+        assert_eq!(asked.lock().unwrap().last().unwrap().0, "pm_getPaymasterData", "nothing is sent");
+    }
 }
 
 /// An account with its own signer, its operation in a file, and its key in another.

@@ -7,10 +7,11 @@ import {
   CounterfactualDeploymentFailedError,
   type Hex,
   hexToNumber,
+  isAddressEqual,
   parseAbi,
   slice,
 } from "viem";
-import { getEip712Domain, readContract } from "viem/actions";
+import { getChainId, getEip712Domain, readContract } from "viem/actions";
 import { ClientError } from "../errors/client.js";
 import type { AccountDomain } from "./digest.js";
 
@@ -34,7 +35,8 @@ const SALT = 0x10;
 /**
  * The domain in which the contract verifies PersonalSign; undefined if it is not one of ERC-7739.
  *
- * @throws {@link ClientError} `messages_not_supported` if it verifies no messages at all.
+ * @throws {@link ClientError} `messages_not_supported` if it verifies no messages at all, or has
+ * the domain of another contract: what is signed there would be valid for that one.
  */
 export async function personalSignDomain(client: Client, contract: Contract): Promise<AccountDomain | undefined> {
   const { address, factory, factoryData } = contract;
@@ -61,7 +63,14 @@ export async function personalSignDomain(client: Client, contract: Contract): Pr
   const bits = hexToNumber(fields);
   const { name, version, chainId, verifyingContract, salt } = domain;
   if ((bits & COMMON_FIELDS) !== COMMON_FIELDS) throw unsupported(address, `has a domain with the fields ${fields}`);
-  return { name, version, chainId: Number(chainId), verifyingContract, ...((bits & SALT) !== 0 && { salt }) };
+  const expected = client.chain?.id ?? (await getChainId(client));
+  if (!isAddressEqual(verifyingContract, address) || Number(chainId) !== expected) {
+    throw unsupported(
+      address,
+      `has the domain of ${verifyingContract} on chain ${chainId}, not its own on ${expected}`,
+    );
+  }
+  return { name, version, chainId: expected, verifyingContract, ...((bits & SALT) !== 0 && { salt }) };
 }
 
 /** The contract ran, and gave no value. */

@@ -42,8 +42,9 @@ export async function approveTogether<const Senders extends readonly Sender<unkn
     try {
       return await send(shared);
     } finally {
-      // One that failed, or asked for another touch: nobody waits for it.
-      shared.leave();
+      // One that failed, or asked for another touch: nobody waits for it, and what it still asks
+      // for is not sponsored after its outcome was told.
+      shared.end();
     }
   });
   return (await Promise.allSettled(sending)) as Settled<Senders>;
@@ -53,6 +54,7 @@ export async function approveTogether<const Senders extends readonly Sender<unkn
 export class SharedTouch {
   readonly #ceremony: Ceremony;
   #isAwaited = true;
+  #isOver = false;
 
   /** @internal */
   constructor(ceremony: Ceremony) {
@@ -62,13 +64,21 @@ export class SharedTouch {
   /** @internal Has the operation sponsored once the list was approved. */
   async sponsor(parameters: SponsorParameters): Promise<Sponsorship> {
     const intent = await askIntent(parameters);
-    const sponsored = this.#ceremony.join(intent, parameters);
-    this.leave();
+    if (this.#isOver) throw touchOver();
+    const sponsored = this.#ceremony.join(intent, parameters, this);
+    this.#leave();
     return sponsored;
   }
 
-  /** @internal The others no longer wait for this one. */
-  leave(): void {
+  /** @internal Its sender has ended: what it still asks for is refused. */
+  end(): void {
+    this.#isOver = true;
+    this.#ceremony.withdraw(this);
+    this.#leave();
+  }
+
+  /** The others no longer wait for this one. */
+  #leave(): void {
     if (!this.#isAwaited) return;
     this.#isAwaited = false;
     this.#ceremony.leave();
@@ -76,6 +86,7 @@ export class SharedTouch {
 }
 
 interface Member {
+  by: SharedTouch;
   intent: Intent;
   authenticator: Authenticator;
   /** The chain and account that it deploys, if it does. */
@@ -87,18 +98,16 @@ interface Member {
 
 /** One touch over a list that is complete when nobody is awaited any more. */
 class Ceremony {
-  readonly #members: Member[] = [];
+  #members: Member[] = [];
   #awaited: number;
 
   constructor(senders: number) {
     this.#awaited = senders;
   }
 
-  join(intent: Intent, parameters: SponsorParameters): Promise<Sponsorship> {
+  join(intent: Intent, parameters: SponsorParameters, by: SharedTouch): Promise<Sponsorship> {
     const { authenticator } = parameters;
-    if (this.#awaited === 0) {
-      throw new ClientError("touch_over", "the touch was over before this operation asked for it");
-    }
+    if (this.#awaited === 0) throw touchOver();
     const [first] = this.#members;
     if (first !== undefined && !isSamePasskey(first, { intent, authenticator })) {
       throw new ClientError("touch_not_shared", "this operation needs another passkey than the first of the list");
@@ -110,8 +119,14 @@ class Ceremony {
     }
     return new Promise((resolve, reject) => {
       const settle = (approval: Approval) => redeem(parameters, approval).then(resolve, reject);
-      this.#members.push({ intent, authenticator, deploys, redeem: settle, refuse: reject });
+      this.#members.push({ by, intent, authenticator, deploys, redeem: settle, refuse: reject });
     });
+  }
+
+  /** What is not sponsored yet never is; its place in a list that is being approved stays. */
+  withdraw(by: SharedTouch): void {
+    for (const member of this.#members) if (member.by === by) member.refuse(touchOver());
+    this.#members = this.#members.filter((member) => member.by !== by);
   }
 
   leave(): void {
@@ -123,6 +138,7 @@ class Ceremony {
   /** Holds the queue until the last one is sponsored: a passkey with a counter is used in order. */
   #run({ authenticator, intent: { webauthn } }: Member): Promise<void> {
     return queueOf(authenticator).run(async () => {
+      if (this.#members.length === 0) return;
       try {
         const intents = [...new Set(this.#members.map(({ intent }) => intent.hash))];
         const assertion = await touch({ challenge: challengeOf(intents), webauthn, authenticator });
@@ -133,6 +149,10 @@ class Ceremony {
       }
     });
   }
+}
+
+function touchOver(): ClientError {
+  return new ClientError("touch_over", "the touch was over before this operation was sponsored with it");
 }
 
 function challengeOf(intents: readonly Hex[]): Hex {

@@ -49,16 +49,12 @@ impl Page {
         let Some(deployment) = settings.deployments.first().filter(|_| settings.page.enabled == Some(true)) else {
             return Ok(None);
         };
-        let invalid = |key: &'static str, problem: String| SettingsError::Invalid { key, problem };
-        let kms_url = match &settings.page.kms_url {
-            Some(url) => url.clone(),
-            None => kms_url.parse::<Url>().map_err(|problem| invalid("page.kms_url", problem.to_string()))?,
-        };
+        let kms_url = settings.page.kms(kms_url)?;
         let node_url = settings.node_of_page();
         let origins = [Some(&kms_url), node_url.as_ref()].into_iter().flatten();
         let origins: Vec<_> = origins.map(|url| url.origin().ascii_serialization()).collect();
         let files = page::Page::new(origins.iter().map(String::as_str));
-        let files = files.map_err(|problem| invalid("page", problem.to_string()))?;
+        let files = files.map_err(|problem| SettingsError::Invalid { key: "page", problem: problem.to_string() })?;
         let chain_id = settings.chain_of(deployment).unwrap_or_default();
         let facts = Facts {
             version: env!("CARGO_PKG_VERSION"),
