@@ -11,7 +11,7 @@ const REASONS = {
     retryable: true,
     hint:
       "Check the URL, and whether the host runs. In a browser it may also be CORS: the page's origin has to be in " +
-      "relay.rpc.allowed_origins (relay) and kms.origins (KMS), and http://127.0.0.1 is another than http://localhost.",
+      "relay.rpc.allowed_origins (relay) and kms.origins (KMS), where localhost is not the same as its IP address.",
   },
   answer_invalid: {
     hint: "Check that the URL is that of super-relay's JSON-RPC or KMS, and what stands in front of it.",
