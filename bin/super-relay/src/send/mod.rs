@@ -361,7 +361,7 @@ impl Job {
         let paymaster = op.paymaster.as_ref().map(|paymaster| paymaster.address);
         match (paymaster, expected) {
             (None, _) => Err(SendError::OtherOperation("it has no paymaster".to_owned())),
-            // To the EntryPoint that is none: the account would pay.
+            // The EntryPoint reads the zero address as "no paymaster", and charges the account.
             (Some(found), _) if found == Address::default() => {
                 Err(SendError::OtherOperation("its paymaster is the zero address: the account would pay".to_owned()))
             }
