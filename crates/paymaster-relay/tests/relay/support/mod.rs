@@ -3,6 +3,7 @@
 mod bundler;
 mod client;
 mod clock;
+mod dapp;
 mod keys;
 mod node;
 mod tee;
@@ -10,8 +11,9 @@ mod world;
 
 pub use bundler::{Bundler, Says, nowhere};
 pub use client::{Client, Refusal};
+pub use dapp::Dapp;
 pub use devkit::{Log, PATIENCE, until};
 pub use keys::server;
 pub use node::{Fault, Node, read_body};
 pub use tee::{UNSIGNED, personal_sign};
-pub use world::{ACCOUNT, Dapp, Other, World, deployment_json, open_key};
+pub use world::{ACCOUNT, Other, World, deployment_json, open_key};

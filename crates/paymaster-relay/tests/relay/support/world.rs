@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use alloy_primitives::{B256, Bytes, U256};
+use alloy_primitives::{B256, U256};
 use alloy_signer_local::PrivateKeySigner;
-use devkit::user_operation::Draft;
-use devkit::{Anvil, AnvilOptions, Call, EntryPointVersion as DevVersion, SimpleAccountFactory, SoftPasskey, Tools};
+use devkit::{Anvil, AnvilOptions, EntryPointVersion as DevVersion, SoftPasskey, Tools};
 use k256::ecdsa::SigningKey;
 use paymaster_relay::bundler::Bundlers;
 use paymaster_relay::catalogue::Catalogue;
@@ -28,7 +27,7 @@ use proto::command::{Deployment, RelayApproval, SignWithHybridKey, SignatureSche
 use proto::digest::intent_hash;
 use proto::json::passkey::parse_assertion;
 use proto::json::{GasFields, hex_bytes, parse_user_operation};
-use proto::{AccountId, EntryPoint, EntryPointVersion, Hash, IntentHash, IntentList, Permissions};
+use proto::{AccountId, EntryPoint, EntryPointVersion, Hash, IntentList, Permissions};
 use rand_core::OsRng;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -38,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::client::{Client, Refusal};
 use super::clock::TestClock;
+use super::dapp::Dapp;
 use super::tee::{Tee, UNSIGNED, address, personal_sign};
 use crate::store::samples::{NEVER, release_expired};
 
@@ -81,16 +81,6 @@ pub struct Relay {
 struct Running {
     stop: CancellationToken,
     server: JoinHandle<std::io::Result<()>>,
-}
-
-/// A page with a passkey of one account.
-pub struct Dapp {
-    pub account_id: String,
-    pub passkey: SoftPasskey,
-    pub sender: alloy_primitives::Address,
-    pub owner: alloy_primitives::Address,
-    pub version: DevVersion,
-    factory: SimpleAccountFactory,
 }
 
 /// A chain with one EntryPoint and an empty paymaster.
@@ -358,43 +348,6 @@ impl World {
     pub async fn sponsor(&self, dapp: &mut Dapp, op: &Value) -> Result<Value, Refusal> {
         let passkey = self.approval(dapp, op).await;
         self.client.call("pm_sponsor_with_tee", json!([op, dapp.account_id, passkey])).await
-    }
-}
-
-impl Dapp {
-    /// The approval of an operation at that EntryPoint.
-    pub fn approve(&mut self, op: &Value, entry_point: &EntryPoint) -> Value {
-        let challenge = self.intent(op, entry_point);
-        self.passkey.assert_challenge(&challenge.0).unwrap()
-    }
-
-    fn intent(&self, op: &Value, entry_point: &EntryPoint) -> IntentHash {
-        let EntryPoint { chain_id, version, .. } = *entry_point;
-        let mut op = parse_user_operation(op, version, chain_id, GasFields::Required).unwrap().op;
-        op.paymaster = None;
-        intent_hash(&op.hash(entry_point), &self.account_id.parse().unwrap())
-    }
-
-    /// The account's first operation, which deploys it; nonces with different keys are independent.
-    pub fn first_op(&self, nonce_key: u64) -> Value {
-        self.op_calling(nonce_key, self.call_data(alloy_primitives::Address::repeat_byte(0xaa)))
-    }
-
-    pub fn op_calling(&self, nonce_key: u64, call_data: Bytes) -> Value {
-        self.draft(nonce_key, call_data).to_json(self.version)
-    }
-
-    /// An operation that deploys the account.
-    pub fn draft(&self, nonce_key: u64, call_data: Bytes) -> Draft {
-        let nonce = U256::from(nonce_key) << 64;
-        let mut draft = Draft::new(self.sender, nonce, call_data);
-        let data = SimpleAccountFactory::factory_data(self.owner, U256::ZERO);
-        draft.deploy = Some((self.factory.address(), data));
-        draft
-    }
-
-    pub fn call_data(&self, target: alloy_primitives::Address) -> Bytes {
-        devkit::execute(&Call { target, value: U256::ZERO, data: Bytes::new() })
     }
 }
 
