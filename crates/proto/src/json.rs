@@ -27,6 +27,16 @@ pub use shape::check_shape;
 
 const EIP7702_FACTORY: &str = "0x7702";
 
+/// The fields of an operation that are the paymaster's, in every version (ERC-7769).
+pub const PAYMASTER_FIELDS: [&str; 6] = [
+    "paymasterAndData",
+    "paymaster",
+    "paymasterVerificationGasLimit",
+    "paymasterPostOpGasLimit",
+    "paymasterData",
+    "paymasterSignature",
+];
+
 /// The invalid field and the problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidField {

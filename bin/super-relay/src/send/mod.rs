@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use proto::command::SignatureScheme;
 use proto::digest::personal_message_hash;
-use proto::json::{GasFields, parse_user_operation};
+use proto::json::{GasFields, PAYMASTER_FIELDS, parse_user_operation};
 use proto::{AccountId, Address, EntryPoint, EntryPointVersion, Quantity, UserOpHash, UserOperation};
 use relay_api::{Param, Parameter, PaymasterFields, RelayApiClient as _};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -27,14 +27,6 @@ use request::Request;
 pub use error::SendError;
 
 const API_KEY: &str = "SUPER_RELAY_API_KEY";
-const PAYMASTER_FIELDS: [&str; 6] = [
-    "paymasterAndData",
-    "paymaster",
-    "paymasterVerificationGasLimit",
-    "paymasterPostOpGasLimit",
-    "paymasterData",
-    "paymasterSignature",
-];
 
 /// The operation, who approves it, and where it goes.
 #[derive(Args)]

@@ -3,7 +3,7 @@
 use proto::IntentHash;
 use proto::json::invitation::{Invitation, SignedInvitation};
 use proto::json::passkey::to_base64url;
-use proto::json::{hex_bytes, paymaster_fields};
+use proto::json::{PAYMASTER_FIELDS, hex_bytes, paymaster_fields};
 use relay_api::{
     Credential, CredentialRequest, LaterPaymasterFields, PaymasterFields, PolicyLimit, SponsorName, SponsoredOperation,
     StubData, VerificationProof,
@@ -17,14 +17,6 @@ use crate::sponsor::{AccountInfo, Intent, Sponsored, Stub};
 
 /// Milliseconds that a browser gives the user, as recommended by WebAuthn Level 3 (section 15.1).
 const CEREMONY_TIMEOUT: u32 = 300_000;
-pub(super) const PAYMASTER_FIELDS: [&str; 6] = [
-    "paymasterAndData",
-    "paymaster",
-    "paymasterVerificationGasLimit",
-    "paymasterPostOpGasLimit",
-    "paymasterData",
-    "paymasterSignature",
-];
 
 pub(super) fn sponsored(
     sponsored: &Sponsored,

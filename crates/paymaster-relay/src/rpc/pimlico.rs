@@ -1,12 +1,12 @@
 //! The methods of Pimlico's paymaster, for its clients: the operation's gas is part of the answer.
 
 use proto::Quantity;
-use proto::json::{hex_quantity, paymaster_fields};
+use proto::json::{PAYMASTER_FIELDS, hex_quantity, paymaster_fields};
 use relay_api::{PaymasterFields, SponsoredGas, UserOperation, ValidPolicy};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::answer::{self, PAYMASTER_FIELDS};
+use super::answer;
 use super::error::Refused;
 use crate::bundler::{BundlerCall, Estimate};
 use crate::error::{RelayError, RequestError};
