@@ -9,7 +9,7 @@ use proto::{Address, Hash, TeeId};
 
 use crate::config::{Config, Log, LogFormat, Sources, reference};
 use crate::error::Error;
-use crate::{admin, api_key, contracts, send, telemetry, wire};
+use crate::{admin, api_key, contracts, ledger, send, telemetry, wire};
 
 /// Paymaster relay for ERC-4337: a passkey approves, the relay approves, a TEE signs.
 #[derive(Parser)]
@@ -53,6 +53,17 @@ enum Command {
     /// Connects to the node's admin socket (`relay.admin_socket`), a file that only the node's user
     /// can open. Changes apply at once.
     ApiKey(ApiKeyArgs),
+    /// Print who was sponsored: by which policy and API key, worst case, cost, transaction, state.
+    ///
+    /// Asks the running node through its admin socket. Amounts are in wei. `csv` is RFC 4180, with
+    /// text that a spreadsheet would take for a formula disarmed; `json` is one object per line.
+    Ledger(LedgerArgs),
+    /// Print totals for billing: mined and released sponsorships, worst cases, costs and gas.
+    ///
+    /// Asks the running node through its admin socket. A sponsorship is counted in the month (UTC)
+    /// of its request once it is settled or released, also after its row was deleted
+    /// (`relay.ledger.retention_days`).
+    Usage(UsageArgs),
     /// Have an operation sponsored, send it, and wait for its receipt.
     ///
     /// Approved by a passkey, whose assertion is in the file, or signed here by the key of the
@@ -104,6 +115,22 @@ struct ApiKeyArgs {
     config: ConfigArgs,
     #[command(subcommand)]
     command: api_key::ApiKeyCommand,
+}
+
+#[derive(Args)]
+struct LedgerArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    what: ledger::EntryArgs,
+}
+
+#[derive(Args)]
+struct UsageArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    what: ledger::TotalArgs,
 }
 
 #[derive(Args)]
@@ -190,6 +217,12 @@ impl Cli {
             Command::VerifyAudit(args) => print(&wire::verify_audit(&args.config.load()?, args.head).await?),
             Command::Admin(args) => print(&admin::run(args).await?),
             Command::ApiKey(ApiKeyArgs { config, command }) => print(&api_key::run(command, &config.load()?).await?),
+            Command::Ledger(LedgerArgs { config, what }) => {
+                ledger::print_entries(what, &config.load()?, &mut std::io::stdout()).await
+            }
+            Command::Usage(UsageArgs { config, what }) => {
+                ledger::print_totals(what, &config.load()?, &mut std::io::stdout()).await
+            }
             Command::Send(args) => {
                 let send::Outcome { text, verdict } = send::run(args).await?;
                 print(&text)?;

@@ -3,6 +3,7 @@
 mod address;
 mod admin;
 mod api_key;
+mod calendar;
 mod cli;
 mod client;
 mod config;
@@ -10,6 +11,7 @@ mod contracts;
 mod error;
 mod in_process_kms;
 mod json_rpc;
+mod ledger;
 mod local_key;
 mod ops;
 mod printable;

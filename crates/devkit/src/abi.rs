@@ -115,6 +115,7 @@ sol! {
         function pause();
         function unpause();
         function deposit() payable;
+        function withdrawTo(address recipient, uint256 amount);
         function addStake(uint32 unstakeDelaySec) payable;
         function getDeposit() view returns (uint256);
     }

@@ -192,6 +192,15 @@ impl Paymaster {
         self.as_owner(&SuperPaymaster::depositCall {}, wei).await
     }
 
+    /// Withdraws wei of the deposit.
+    ///
+    /// # Errors
+    /// Those of any transaction.
+    pub async fn withdraw_to(&self, recipient: Address, wei: U256) -> Result<(), DevkitError> {
+        let call = SuperPaymaster::withdrawToCall { recipient, amount: wei };
+        self.as_owner(&call, U256::ZERO).await
+    }
+
     /// Locks wei as stake, which ERC-7562 requires of a paymaster that reads its own storage.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ pub fn check(settings: &Settings) -> Result<(), SettingsError> {
         ("max_signings", settings.max_signings.into()),
         ("max_refusals", settings.max_refusals.into()),
         ("settlement_interval_seconds", settings.settlement_interval_seconds),
+        ("ledger.reconciliation_interval_seconds", settings.ledger.reconciliation_interval_seconds),
         ("rpc.max_body_bytes", settings.rpc.max_body_bytes.into()),
         ("rpc.max_connections", settings.rpc.max_connections.into()),
         ("redis.timeout_milliseconds", settings.redis.as_ref().map_or(1, |redis| redis.timeout_milliseconds)),

@@ -17,6 +17,14 @@ impl Gwei {
         i64::try_from(wei.0.div_ceil(WEI)).ok().map(Self)
     }
 
+    /// As [`Self::at_least`], capped if it does not fit; and the wei that rounding added, less than
+    /// 10^9.
+    pub(crate) fn rounded_up(wei: Wei) -> (Self, i64) {
+        let Some(gwei) = Self::at_least(wei) else { return (Self(i64::MAX), 0) };
+        let added = gwei.to_wei().0.saturating_sub(wei.0);
+        (gwei, i64::try_from(added).unwrap_or_default())
+    }
+
     /// Rounded down, for amounts that exist; capped if it does not fit.
     #[must_use]
     pub fn at_most(wei: Wei) -> Self {

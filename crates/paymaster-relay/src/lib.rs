@@ -16,6 +16,7 @@ mod check;
 pub mod claims;
 pub mod clients;
 mod deployment;
+mod deposit_guard;
 mod detached;
 mod endpoint;
 pub mod error;

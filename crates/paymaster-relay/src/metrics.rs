@@ -1,5 +1,7 @@
 //! The relay's metrics. No label comes from a caller, so their number is bounded.
 
+mod books;
+
 use std::future::Future;
 use std::time::{Duration, Instant};
 
@@ -9,6 +11,7 @@ use prometheus::{
 };
 use proto::EntryPoint;
 
+use self::books::BookMetrics;
 use crate::deployment::Deployment;
 use crate::gwei::Gwei;
 
@@ -27,6 +30,7 @@ pub struct Metrics {
     block_age: IntGaugeVec,
     bundler_requests: IntCounterVec,
     bundler_seconds: HistogramVec,
+    pub(crate) books: BookMetrics,
 }
 
 /// A stage of the cycle.
@@ -153,6 +157,7 @@ impl Metrics {
                     &["chain_id", "bundler"],
                 )?,
             )?,
+            books: BookMetrics::new(registry)?,
         })
     }
 

@@ -10,6 +10,7 @@ use crate::chain::operation_of_nobody;
 use crate::claims::ClaimStore;
 use crate::clients::ApiKeys;
 use crate::deployment::Deployment;
+use crate::deposit_guard::hours_left;
 use crate::error::RelayError;
 use crate::gwei::Gwei;
 use crate::metrics::Metrics;
@@ -90,10 +91,14 @@ impl Sweeper {
     }
 
     async fn update_gauges(&self, settler: &Settler, deployment: &Deployment) -> Result<(), RelayError> {
-        self.metrics.reserved(deployment, self.store.reserved(deployment).await?);
+        let reserved = self.store.reserved(deployment).await?;
+        self.metrics.reserved(deployment, reserved);
         // Reads them like a sponsorship does, so that its problems are noticed here.
         let facts = settler.chain().reader.facts(deployment, &operation_of_nobody(), None, None).await?;
-        self.metrics.deposit(deployment, Gwei::at_most(facts.paymaster.deposit));
+        let deposit = Gwei::at_most(facts.paymaster.deposit);
+        self.metrics.deposit(deployment, deposit);
+        let now = settler.chain().time.now();
+        self.metrics.books.hours_left(deployment, hours_left(&*self.store, deployment, deposit, reserved, now).await?);
         Ok(())
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use paymaster_relay::clients::{ApiKeyId, NewApiKey};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::api::{KEYS, KeyState, Made, Refusal, Revoked, revocation};
@@ -40,6 +41,11 @@ impl Node {
     pub async fn revoke(&self, id: &str) -> Result<ApiKeyId, Error> {
         let Revoked { id } = self.ask(self.request(Method::POST, &revocation(id))).await?;
         Ok(id)
+    }
+
+    /// A request with a body, and its answer.
+    pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Error> {
+        self.ask(self.request(Method::POST, path).json(body)).await
     }
 
     /// The host is meaningless: the connection is the socket's.

@@ -5,10 +5,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use paymaster_relay::clients::KeyKind;
 
 use super::api::KeyState;
+use crate::calendar::{SECONDS_A_DAY, utc};
 use crate::printable::printable;
 
 const HEAD: [&str; 9] = ["ID", "KIND", "LABEL", "SCOPES", "POLICIES", "ORIGINS", "RATE", "TODAY", "STATE"];
-const SECONDS_A_DAY: u64 = 24 * 60 * 60;
 
 /// With a header; columns are as wide as needed.
 pub fn table(keys: &[KeyState]) -> String {
@@ -51,44 +51,11 @@ fn row(KeyState { key, revoked_at, usage, .. }: &KeyState, now: u64) -> [String;
     [key.id.to_string(), kind.to_owned(), printable(&key.label), scopes, policies, origins, rate, today, state]
 }
 
-/// To the minute. Howard Hinnant's `civil_from_days`: years of the Gregorian calendar that begin in
-/// March.
-fn utc(seconds: u64) -> String {
-    let (days, minutes) = (seconds / SECONDS_A_DAY + 719_468, seconds % SECONDS_A_DAY / 60);
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    format!("{year}-{month:02}-{day:02} {:02}:{:02} UTC", minutes / 60, minutes % 60)
-}
-
 fn ago(seconds: u64) -> String {
     match seconds {
         0..=119 => format!("{seconds} s"),
         120..=7199 => format!("{} min", seconds / 60),
         7200..=172_799 => format!("{} h", seconds / 3600),
         _ => format!("{} d", seconds / SECONDS_A_DAY),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_is_shown_as_its_date() {
-        for (seconds, text) in [
-            (0, "1970-01-01 00:00 UTC"),
-            (951_782_399, "2000-02-28 23:59 UTC"),
-            (951_782_400, "2000-02-29 00:00 UTC"),
-            (1_803_427_200, "2027-02-24 00:00 UTC"),
-            (4_107_542_399, "2100-02-28 23:59 UTC"),
-            (4_107_542_400, "2100-03-01 00:00 UTC"),
-        ] {
-            assert_eq!(utc(seconds), text);
-        }
     }
 }

@@ -7,6 +7,8 @@ mod list;
 mod server;
 mod socket;
 
+pub use api::Refusal;
+pub use client::Node;
 pub use server::serve;
 pub use socket::{Place, bind, check_free, look_at};
 
@@ -14,13 +16,12 @@ use clap::{Args, Subcommand};
 use paymaster_relay::clients::{ApiKeyError, ApiKeyId, KeyKind, NewApiKey, OriginRule, Origins, Rate, Scope};
 use secrecy::ExposeSecret as _;
 
+use crate::calendar::SECONDS_A_DAY;
 use crate::config::Config;
 use crate::error::Error;
-use client::Node;
 
 /// Stub, intent and sponsorship.
 const CALLS_OF_AN_OPERATION: u64 = 3;
-const SECONDS_A_DAY: u64 = 24 * 60 * 60;
 
 /// Operations on the keys of a running node.
 #[derive(Subcommand)]

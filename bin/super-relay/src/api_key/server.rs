@@ -15,9 +15,15 @@ use super::api::{KEYS, KeyState, Made, REVOCATION, Refusal, Revoked};
 
 type Refused = (StatusCode, Json<Refusal>);
 
-/// Serves until it is stopped.
-pub async fn serve(listener: UnixListener, keys: Arc<ApiKeys>, shutdown: CancellationToken) -> io::Result<()> {
+/// Serves until it is stopped, with these other routes of the socket.
+pub async fn serve(
+    listener: UnixListener,
+    keys: Arc<ApiKeys>,
+    others: Router,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
     let routes = Router::new().route(KEYS, get(list).post(generate)).route(REVOCATION, post(revoke)).with_state(keys);
+    let routes = routes.merge(others);
     axum::serve(listener, routes).with_graceful_shutdown(shutdown.cancelled_owned()).await
 }
 

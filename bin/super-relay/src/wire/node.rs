@@ -23,6 +23,7 @@ use crate::api_key;
 use crate::config::{Config, KmsOfNode, RemoteKms};
 use crate::error::Error;
 use crate::in_process_kms::InProcessKms;
+use crate::ledger;
 use crate::ops::{self, Readiness};
 use crate::telemetry;
 
@@ -77,8 +78,9 @@ impl Node {
         pulses.push(("listen.rpc", rpc.pulse()));
         tracing::info!(rpc = %rpc_address, %relay_signer, page = page.is_some(), "the relay serves");
         servers.serve("JSON-RPC", Arc::new(open.rpc.with_page(page)).serve(rpc, servers.stop()));
+        let others = ledger::routes(Arc::new(open.store.clone()));
         let socket = api_key::bind(&settings.admin_socket())?;
-        servers.serve("admin socket", api_key::serve(socket, Arc::clone(&open.api_keys), servers.stop()));
+        servers.serve("admin socket", api_key::serve(socket, Arc::clone(&open.api_keys), others, servers.stop()));
         stages.reach(RelayReadiness { relay: Arc::clone(&open.readiness), gateway: gateway.clone(), ports: pulses });
         let OpenRelay { settlers, sweeper, key, store, api_keys, .. } = open;
         in_the_background(&mut servers, settings, settlers, sweeper, key, hangups);
@@ -192,6 +194,8 @@ fn in_the_background(
 
     let every = Duration::from_secs(settings.settlement_interval_seconds);
     for settler in settlers {
+        let (books, stop) = (Arc::clone(&settler), servers.stop());
+        servers.work("ledger", async move { books.keep_books(stop).await });
         let stop = servers.stop();
         servers.work("settlement", async move { settler.run(every, stop).await });
     }

@@ -25,6 +25,7 @@ mod eip7702;
 mod erc7677;
 mod hangs;
 mod invitations;
+mod ledger;
 mod lifecycle;
 mod log_reader;
 mod lost_tee;

@@ -14,7 +14,7 @@ pub use validity::Validity;
 use crate::budget::Caps;
 use crate::deployment::Deployment;
 use crate::policy::Policy;
-use crate::settings::{ChainSettings, DeploymentSettings, PolicySettings, Settings, SettingsError};
+use crate::settings::{ChainSettings, DeploymentSettings, LedgerSettings, PolicySettings, Settings, SettingsError};
 
 /// The configuration that a request is looked up in.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct Catalogue {
     pub max_window: u64,
     /// The limits on reservations.
     pub caps: Caps,
+    /// How the ledger is kept.
+    pub ledger: LedgerSettings,
     chains: Vec<Arc<ChainCatalogue>>,
     policies: Vec<Arc<Policy>>,
 }
@@ -64,6 +66,7 @@ impl Catalogue {
             max_signings: settings.max_signings,
             max_window: settings.max_window_seconds,
             caps: Caps::new(&settings.reservations, largest_cost)?,
+            ledger: settings.ledger,
             sponsor_name: settings.sponsor_name.clone(),
             rp_id: settings.rp_id.clone(),
             policies,

@@ -19,6 +19,8 @@ sol! {
     function signerOf(address signer) returns (SignerRecord);
     function activationDelay() returns (uint32);
     function maxWindow() returns (uint32);
+    event Deposited(address indexed account, uint256 totalDeposit);
+    event Withdrawn(address indexed account, address withdrawAddress, uint256 amount);
     event UserOperationEvent(
         bytes32 indexed userOpHash,
         address indexed sender,

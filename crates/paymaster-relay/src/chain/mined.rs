@@ -1,4 +1,5 @@
-//! The logs of mined operations (`UserOperationEvent`).
+//! The logs of an EntryPoint: mined operations (`UserOperationEvent`), and what else changes a
+//! paymaster's deposit (`Deposited`, `Withdrawn`).
 
 use std::ops::RangeInclusive;
 
@@ -7,13 +8,21 @@ use alloy_provider::Provider;
 use alloy_rpc_client::BatchRequest;
 use alloy_rpc_types_eth::{Filter, Log};
 use alloy_sol_types::SolEvent;
-use proto::{Address, Uint256, UserOpHash};
+use proto::{Address, Hash, Uint256, UserOpHash};
 
-use super::abi::UserOperationEvent;
+use super::abi::{Deposited, UserOperationEvent, Withdrawn};
 use super::header::{Header, tag_of};
 use super::node::{Node, wei};
-use super::{AccountOp, ChainError, MinedOp};
+use super::{AccountOp, ChainError, DepositChange, DepositEvent, MinedOp};
 use crate::deployment::Deployment;
+
+/// Where a log is.
+#[derive(Clone, Copy)]
+struct Place {
+    block: u64,
+    log_index: u64,
+    transaction: Hash,
+}
 
 /// The operations paid by a deployment's paymaster in these blocks.
 pub(super) async fn of_paymaster(
@@ -21,18 +30,9 @@ pub(super) async fn of_paymaster(
     deployment: &Deployment,
     from: u64,
     to: u64,
-) -> Result<Vec<MinedOp>, ChainError> {
-    let filter = filter(deployment.entry_point.address).topic3(EthAddress::from(deployment.paymaster));
-    Ok(events(node, filter, from, to).await?.iter().map(|(event, block)| mined(event, *block)).collect())
-}
-
-fn mined(event: &UserOperationEvent, block: u64) -> MinedOp {
-    MinedOp {
-        user_op_hash: UserOpHash(event.userOpHash.0),
-        block,
-        cost: wei(event.actualGasCost),
-        succeeded: event.success,
-    }
+) -> Result<Vec<AccountOp>, ChainError> {
+    let filter = operations(deployment.entry_point.address).topic3(EthAddress::from(deployment.paymaster));
+    logs(node, filter, from, to).await?.iter().map(|log| operation(log, from..=to)).collect()
 }
 
 /// The operations of an account in these blocks.
@@ -43,24 +43,34 @@ pub(super) async fn of_sender(
     from: u64,
     to: u64,
 ) -> Result<Vec<AccountOp>, ChainError> {
-    let of_account = |(event, block): &(UserOperationEvent, u64)| AccountOp {
-        sender: event.sender.into(),
-        nonce: Uint256(event.nonce.to_be_bytes()),
-        paymaster: event.paymaster.into(),
-        mined: mined(event, *block),
-    };
-    let events = events(node, filter(entry_point).topic2(EthAddress::from(sender)), from, to).await?;
-    Ok(events.iter().map(of_account).filter(|op| op.sender == sender).collect())
+    let filter = operations(entry_point).topic2(EthAddress::from(sender));
+    let ops: Result<Vec<_>, _> =
+        logs(node, filter, from, to).await?.iter().map(|log| operation(log, from..=to)).collect();
+    Ok(ops?.into_iter().filter(|op| op.sender == sender).collect())
 }
 
-fn filter(entry_point: Address) -> Filter {
+/// What changed the deposit of a deployment's paymaster in these blocks, besides operations.
+pub(super) async fn of_deposit(
+    node: &Node,
+    deployment: &Deployment,
+    from: u64,
+    to: u64,
+) -> Result<Vec<DepositEvent>, ChainError> {
+    let filter = Filter::new()
+        .address(EthAddress::from(deployment.entry_point.address))
+        .event_signature(vec![Deposited::SIGNATURE_HASH, Withdrawn::SIGNATURE_HASH])
+        .topic1(EthAddress::from(deployment.paymaster));
+    logs(node, filter, from, to).await?.iter().map(|log| deposit_event(log, from..=to)).collect()
+}
+
+fn operations(entry_point: Address) -> Filter {
     Filter::new().address(EthAddress::from(entry_point)).event_signature(UserOperationEvent::SIGNATURE_HASH)
 }
 
 /// One batch, because a load balancer sends it to a single backend: for blocks that they do not
 /// have, nodes answer `[]` instead of an error. The block is requested before the logs: nodes
 /// answer in order. One of the backends may serve another chain.
-async fn events(node: &Node, filter: Filter, from: u64, to: u64) -> Result<Vec<(UserOperationEvent, u64)>, ChainError> {
+async fn logs(node: &Node, filter: Filter, from: u64, to: u64) -> Result<Vec<Log>, ChainError> {
     let mut batch = BatchRequest::new(node.provider().client());
     let failed = |error| node.describe(&error);
     let chain_id = batch.add_call::<_, U64>("eth_chainId", &()).map_err(failed)?;
@@ -73,19 +83,52 @@ async fn events(node: &Node, filter: Filter, from: u64, to: u64) -> Result<Vec<(
     node.check_chain_id(chain_id.await)?;
     let last: Option<Header> = last.await.map_err(failed)?;
     last.ok_or(ChainError::LogsLag { missing: to })?.check_number(to)?;
-    let logs: Vec<Log> = logs.await.map_err(failed)?;
-    logs.iter().map(|log| event(log, from..=to)).collect()
+    logs.await.map_err(failed)
 }
 
 /// # Errors
 /// [`ChainError::Node`] for a malformed log, or one outside these blocks.
-fn event(log: &Log, asked: RangeInclusive<u64>) -> Result<(UserOperationEvent, u64), ChainError> {
+fn operation(log: &Log, asked: RangeInclusive<u64>) -> Result<AccountOp, ChainError> {
     let event = UserOperationEvent::decode_log_validate(&log.inner)
-        .map_err(|_| ChainError::node("a UserOperationEvent of another shape"))?;
-    let block = log.block_number.ok_or_else(|| ChainError::node("a log without a block"))?;
+        .map_err(|_| ChainError::node("a UserOperationEvent of another shape"))?
+        .data;
+    let Place { block, log_index, transaction } = place(log, asked)?;
+    let mined = MinedOp {
+        user_op_hash: UserOpHash(event.userOpHash.0),
+        block,
+        log_index,
+        transaction,
+        cost: wei(event.actualGasCost),
+        gas_used: event.actualGasUsed.saturating_to(),
+        succeeded: event.success,
+    };
+    let nonce = Uint256(event.nonce.to_be_bytes());
+    Ok(AccountOp { sender: event.sender.into(), nonce, paymaster: event.paymaster.into(), mined })
+}
+
+/// # Errors
+/// As [`operation`].
+fn deposit_event(log: &Log, asked: RangeInclusive<u64>) -> Result<DepositEvent, ChainError> {
+    let change = if log.topic0() == Some(&Deposited::SIGNATURE_HASH) {
+        let event = Deposited::decode_log_validate(&log.inner);
+        event.map(|event| DepositChange::Deposited { total: wei(event.data.totalDeposit) })
+    } else {
+        let event = Withdrawn::decode_log_validate(&log.inner);
+        event.map(|event| DepositChange::Withdrawn { amount: wei(event.data.amount) })
+    };
+    let change = change.map_err(|_| ChainError::node("a Deposited or Withdrawn event of another shape"))?;
+    let Place { block, log_index, transaction } = place(log, asked)?;
+    Ok(DepositEvent { block, log_index, transaction, change })
+}
+
+fn place(log: &Log, asked: RangeInclusive<u64>) -> Result<Place, ChainError> {
+    let (Some(block), Some(log_index), Some(transaction)) = (log.block_number, log.log_index, log.transaction_hash)
+    else {
+        return Err(ChainError::node("a log without its block, index or transaction"));
+    };
     if !asked.contains(&block) {
         let (from, to) = asked.into_inner();
         return Err(ChainError::node(format!("a log of block {block}, asked for {from} to {to}")));
     }
-    Ok((event.data, block))
+    Ok(Place { block, log_index, transaction: Hash(transaction.0) })
 }

@@ -65,7 +65,7 @@ pub trait EntryPointReader: Send + Sync {
     ///
     /// # Errors
     /// [`ChainError`]; [`ChainError::LogsLag`] if the answering backend does not have block `to`.
-    async fn mined(&self, deployment: &Deployment, from: u64, to: u64) -> Result<Vec<MinedOp>, ChainError>;
+    async fn mined(&self, deployment: &Deployment, from: u64, to: u64) -> Result<Vec<AccountOp>, ChainError>;
 
     /// The operations of an account in these blocks, both ends included (`UserOperationEvent`), no
     /// matter who paid for them.
@@ -79,6 +79,24 @@ pub trait EntryPointReader: Send + Sync {
         from: u64,
         to: u64,
     ) -> Result<Vec<AccountOp>, ChainError>;
+
+    /// The other changes of a paymaster's deposit in these blocks, both ends included (`Deposited`,
+    /// `Withdrawn`).
+    ///
+    /// # Errors
+    /// Those of [`Self::mined`].
+    async fn deposit_events(
+        &self,
+        deployment: &Deployment,
+        from: u64,
+        to: u64,
+    ) -> Result<Vec<DepositEvent>, ChainError>;
+
+    /// A paymaster's deposit at the end of that block (`balanceOf`).
+    ///
+    /// # Errors
+    /// [`ChainError`]; [`ChainError::Node`] if the node no longer has the state of that block.
+    async fn deposit_at(&self, deployment: &Deployment, block: u64) -> Result<Wei, ChainError>;
 
     /// For each of these senders and nonces, the next nonce of the same key (`getNonce`) at that
     /// block, or at the latest one if the node only keeps its state.
@@ -200,8 +218,14 @@ pub struct MinedOp {
     pub user_op_hash: UserOpHash,
     /// The block.
     pub block: u64,
+    /// The position of its log in the block.
+    pub log_index: u64,
+    /// The transaction.
+    pub transaction: Hash,
     /// The amount its paymaster paid.
     pub cost: Wei,
+    /// The gas it paid for.
+    pub gas_used: u64,
     /// Whether the account's call succeeded.
     pub succeeded: bool,
 }
@@ -217,6 +241,34 @@ pub struct AccountOp {
     pub paymaster: Address,
     /// What was mined.
     pub mined: MinedOp,
+}
+
+/// A change of a paymaster's deposit that no operation made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DepositEvent {
+    /// The block.
+    pub block: u64,
+    /// The position of its log in the block.
+    pub log_index: u64,
+    /// The transaction.
+    pub transaction: Hash,
+    /// What changed.
+    pub change: DepositChange,
+}
+
+/// See [`DepositEvent`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DepositChange {
+    /// Somebody deposited for it (`Deposited`).
+    Deposited {
+        /// The whole deposit afterwards.
+        total: Wei,
+    },
+    /// Its owner withdrew (`Withdrawn`).
+    Withdrawn {
+        /// What was withdrawn.
+        amount: Wei,
+    },
 }
 
 /// The next nonces of accounts.

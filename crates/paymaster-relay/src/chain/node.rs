@@ -7,7 +7,7 @@ use alloy_primitives::{Bytes, U64, U256};
 use alloy_provider::transport::{RpcError, TransportErrorKind, TransportResult};
 use alloy_provider::{Provider, RootProvider};
 use alloy_rpc_client::BatchRequest;
-use alloy_rpc_types_eth::{TransactionInput, TransactionRequest};
+use alloy_rpc_types_eth::{BlockId, TransactionInput, TransactionRequest};
 use alloy_sol_types::SolCall;
 use bounded_http::JsonRpc;
 use proto::json::Excerpt;
@@ -71,6 +71,20 @@ impl Node {
         let request =
             TransactionRequest::default().to(contract.into()).input(TransactionInput::new(call.abi_encode().into()));
         let answer = self.within(self.provider().call(request)).await?;
+        self.decoded::<C>(contract, answer)
+    }
+
+    /// The same with the state of that block, which the node may no longer have.
+    pub(super) async fn call_at<C: SolCall>(
+        &self,
+        contract: Address,
+        call: &C,
+        block: u64,
+    ) -> Result<C::Return, ChainError> {
+        let request =
+            TransactionRequest::default().to(contract.into()).input(TransactionInput::new(call.abi_encode().into()));
+        let too_slow = || ChainError::node("the node did not answer for an old block in time");
+        let answer = self.within_or(self.provider().call(request).block(BlockId::number(block)), too_slow).await?;
         self.decoded::<C>(contract, answer)
     }
 

@@ -4,16 +4,16 @@ use alloy_primitives::U64;
 use alloy_provider::Provider;
 use alloy_rpc_client::BatchRequest;
 use async_trait::async_trait;
-use proto::{Address, EntryPointVersion, Hash, Uint256, UserOpHash, UserOperation};
+use proto::{Address, EntryPointVersion, Hash, Uint256, UserOpHash, UserOperation, Wei};
 
-use super::abi::{activationDelayCall, isActiveSignerCall, maxWindowCall, signerOfCall};
+use super::abi::{activationDelayCall, balanceOfCall, isActiveSignerCall, maxWindowCall, signerOfCall};
 use super::creation::Factories;
 use super::facts;
 use super::header::{Header, tag_of};
 use super::mined;
-use super::node::Node;
+use super::node::{Node, wei};
 use super::nonces;
-use super::{AccountOp, Block, ChainError, EntryPointReader, Facts, MinedOp, Nonces, version};
+use super::{AccountOp, Block, ChainError, DepositEvent, EntryPointReader, Facts, Nonces, version};
 use crate::clients::Asker;
 use crate::deployment::Deployment;
 use crate::settings::{ChainSettings, SettingsError};
@@ -86,7 +86,7 @@ impl EntryPointReader for RpcChain {
         self.header_of(number).await?.map(|header| header.hash()).transpose()
     }
 
-    async fn mined(&self, deployment: &Deployment, from: u64, to: u64) -> Result<Vec<MinedOp>, ChainError> {
+    async fn mined(&self, deployment: &Deployment, from: u64, to: u64) -> Result<Vec<AccountOp>, ChainError> {
         mined::of_paymaster(&self.node, deployment, from, to).await
     }
 
@@ -98,6 +98,20 @@ impl EntryPointReader for RpcChain {
         to: u64,
     ) -> Result<Vec<AccountOp>, ChainError> {
         mined::of_sender(&self.node, entry_point, sender, from, to).await
+    }
+
+    async fn deposit_events(
+        &self,
+        deployment: &Deployment,
+        from: u64,
+        to: u64,
+    ) -> Result<Vec<DepositEvent>, ChainError> {
+        mined::of_deposit(&self.node, deployment, from, to).await
+    }
+
+    async fn deposit_at(&self, deployment: &Deployment, block: u64) -> Result<Wei, ChainError> {
+        let call = balanceOfCall { account: deployment.paymaster.into() };
+        self.node.call_at(deployment.entry_point.address, &call, block).await.map(wei)
     }
 
     async fn next_nonces(

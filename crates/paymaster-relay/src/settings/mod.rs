@@ -7,6 +7,7 @@ mod chain;
 mod deployment;
 mod error;
 mod http_url;
+mod ledger;
 mod limits;
 mod page;
 mod redis;
@@ -25,6 +26,7 @@ pub(crate) use bundlers_of_chain::{BundlerKeys, BundlersOfChain};
 pub use chain::ChainSettings;
 pub use deployment::DeploymentSettings;
 pub use error::SettingsError;
+pub use ledger::LedgerSettings;
 pub use limits::{AccountSettings, Membership, PolicySettings, Selector, StandingSettings, TargetSettings};
 pub use page::PageSettings;
 pub use redis::RedisSettings;
@@ -112,6 +114,10 @@ pub struct Settings {
     /// Seconds between two searches of the chain for mined operations.
     #[serde(default = "defaults::settlement_interval_seconds")]
     pub settlement_interval_seconds: u64,
+    /// The ledger of sponsorships: how long rows are kept, and how often they are compared with the
+    /// chain.
+    #[serde(default)]
+    pub ledger: LedgerSettings,
 }
 
 impl Settings {

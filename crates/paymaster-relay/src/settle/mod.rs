@@ -2,6 +2,7 @@
 //! chain's `UserOperationEvent`s, and records how far it read, so that a restart misses nothing.
 
 mod account_logs;
+mod books;
 mod expired;
 mod head;
 mod paced;
@@ -14,12 +15,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use breaker::OutageLog;
-use proto::{UserOpHash, Wei};
+use proto::UserOpHash;
 use serve::LineRation;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use self::account_logs::AccountLogs;
+use self::books::Books;
+pub use self::books::Reconciliation;
 use self::paced::PacedReader;
 use self::progress::{Failure, MOST_QUERIES, Progress, Round};
 use self::used::Used;
@@ -28,7 +31,6 @@ use crate::chain::{ChainError, MinedOp};
 use crate::chains::Chain;
 use crate::deployment::Deployment;
 use crate::error::RelayError;
-use crate::gwei::Gwei;
 use crate::metrics::Metrics;
 use crate::outage::{Needs, Outage, rounds};
 use crate::parts::Parts;
@@ -53,18 +55,20 @@ pub struct Settler {
     account_logs: AccountLogs,
     chain_log: OutageLog,
     unknown_log: LineRation,
+    books: Books,
 }
 
 impl Settler {
     /// The settler of one chain. Makes no requests yet.
     #[must_use]
     pub fn new(chain: &Arc<Chain>, parts: &Parts) -> Self {
-        let Parts { store, metrics, .. } = parts.clone();
+        let Parts { store, metrics, catalogue, .. } = parts.clone();
         let (progress, chain_log) = (Progress::default(), OutageLog::new(chain.name()));
         let (used, account_logs) = Default::default();
         let unknown_log = LineRation::new(format!("unknown operations, {}", chain.name()));
         let (chain, reader) = (Arc::clone(chain), PacedReader::new(Arc::clone(&chain.reader)));
-        Self { chain, reader, store, metrics, progress, used, account_logs, chain_log, unknown_log }
+        let books = Books::new(catalogue.ledger);
+        Self { chain, reader, store, metrics, progress, used, account_logs, chain_log, unknown_log, books }
     }
 
     /// Its chain.
@@ -209,7 +213,7 @@ impl Settler {
                     (end, step, lag) = (latest, 1, None);
                     continue;
                 }
-                mined => mined?.iter().map(settlement_of).collect(),
+                mined => mined?.iter().map(|op| settlement_of(&op.mined)).collect(),
             };
             self.progress.given(contracts, to);
             width.note_answered(from, to);
@@ -263,7 +267,6 @@ impl Settler {
 }
 
 fn settlement_of(op: &MinedOp) -> (UserOpHash, Settlement) {
-    let MinedOp { user_op_hash, block, cost, succeeded } = *op;
-    let cost = Gwei::at_least(cost).unwrap_or(Gwei::at_most(Wei(u128::MAX)));
-    (user_op_hash, Settlement { block, cost, succeeded })
+    let MinedOp { user_op_hash, block, transaction, cost, gas_used, succeeded, .. } = *op;
+    (user_op_hash, Settlement { block, transaction, cost, gas_used, succeeded })
 }

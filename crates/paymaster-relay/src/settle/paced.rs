@@ -6,10 +6,10 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use proto::{Address, Hash, Uint256};
+use proto::{Address, Hash, Uint256, Wei};
 use tokio::time::sleep;
 
-use crate::chain::{AccountOp, Block, ChainError, EntryPointReader, MinedOp, Nonces};
+use crate::chain::{AccountOp, Block, ChainError, DepositEvent, EntryPointReader, Nonces};
 use crate::deployment::Deployment;
 
 /// The pause after the first query that was too many. It doubles with each further one.
@@ -42,8 +42,26 @@ impl PacedReader {
         self.ask(|| self.reader.hash_of(number)).await
     }
 
-    pub(super) async fn mined(&self, deployment: &Deployment, from: u64, to: u64) -> Result<Vec<MinedOp>, ChainError> {
+    pub(super) async fn mined(
+        &self,
+        deployment: &Deployment,
+        from: u64,
+        to: u64,
+    ) -> Result<Vec<AccountOp>, ChainError> {
         self.ask(|| self.reader.mined(deployment, from, to)).await
+    }
+
+    pub(super) async fn deposit_events(
+        &self,
+        deployment: &Deployment,
+        from: u64,
+        to: u64,
+    ) -> Result<Vec<DepositEvent>, ChainError> {
+        self.ask(|| self.reader.deposit_events(deployment, from, to)).await
+    }
+
+    pub(super) async fn deposit_at(&self, deployment: &Deployment, block: u64) -> Result<Wei, ChainError> {
+        self.ask(|| self.reader.deposit_at(deployment, block)).await
     }
 
     pub(super) async fn mined_of(

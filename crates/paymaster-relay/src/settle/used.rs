@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::mem::take;
 use std::sync::PoisonError;
 
-use proto::{Address, Uint256};
+use proto::{Address, Uint256, Wei};
 use tokio::time::sleep;
 
 use super::account_logs::{Account, Reading};
@@ -16,7 +16,6 @@ use super::width::Width;
 use super::{PAUSE, Settler, settlement_of};
 use crate::chain::{AccountOp, ChainError};
 use crate::error::RelayError;
-use crate::gwei::Gwei;
 use crate::store::{Contracts, Expired, Settlement, SponsorshipId};
 
 /// Maximum number of queries of the logs of accounts per round and deployment: the node has others
@@ -132,7 +131,7 @@ impl Settler {
                         self.settle_unknown(&expired, ended_before, block, cost).await?;
                     }
                     Fate::Unknown => {
-                        self.settle_unknown(&expired, ended_before, last_final, expired.max_cost).await?;
+                        self.settle_unknown(&expired, ended_before, last_final, expired.max_cost.to_wei()).await?;
                     }
                 }
             }
@@ -182,7 +181,7 @@ impl Settler {
         } else if ours.iter().any(|(id, _)| *id == expired.id) {
             Fate::Missed(settlement)
         } else {
-            Fate::MinedBefore(Settlement { cost: Gwei::default(), ..settlement })
+            Fate::MinedBefore(settlement.paid_elsewhere())
         })
     }
 
@@ -211,7 +210,7 @@ impl Settler {
         expired: &Expired,
         ended_before: u64,
         block: u64,
-        cost: Gwei,
+        cost: Wei,
     ) -> Result<(), RelayError> {
         let is_settled = self.store.settle_unknown(&expired.id, ended_before, block, cost).await?;
         if is_settled && self.unknown_log.admits_line() {
@@ -219,7 +218,7 @@ impl Settler {
             tracing::warn!(
                 %sender,
                 %nonce,
-                cost_gwei = cost.count(),
+                %cost,
                 "the nonce of an expired reservation was used, and no log shows that it was by another operation: it is settled \
                  at the cost of the operation that was mined; without one, at its worst case"
             );

@@ -41,11 +41,13 @@ const HAS_ROWS: &str =
 const HAS_ROWS_AND_NO_CHAIN: &str = "
     SELECT NOT EXISTS (SELECT id FROM chain)
         AND (EXISTS (SELECT id FROM sponsorships) OR EXISTS (SELECT next_block FROM settlement_cursors))";
-const TAKE_OVER: [&str; 4] = [
+const TAKE_OVER: [&str; 6] = [
     "UPDATE sponsorships SET chain_id = ?1 WHERE chain_id = 0",
     "UPDATE settlement_cursors SET chain_id = ?1 WHERE chain_id = 0",
     "UPDATE known_blocks SET chain_id = ?1 WHERE chain_id = 0",
     "UPDATE open_reservations SET chain_id = ?1 WHERE chain_id = 0",
+    "UPDATE monthly_totals SET chain_id = ?1 WHERE chain_id = 0",
+    "UPDATE hourly_costs SET chain_id = ?1 WHERE chain_id = 0",
 ];
 
 /// A SQLite file with the tables of this version.

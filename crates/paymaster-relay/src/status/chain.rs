@@ -11,6 +11,7 @@ use crate::catalogue::Catalogue;
 use crate::chain::{ChainError, Facts, PaymasterState, operation_of_nobody};
 use crate::chains::Chain;
 use crate::deployment::Deployment;
+use crate::deposit_guard::hours_left;
 use crate::error::RelayError;
 use crate::gwei::Gwei;
 use crate::kms::{Kms, KmsSigners};
@@ -70,6 +71,7 @@ impl Look<'_> {
             ("window", in_words(window)),
             ("deposit", in_words(deposit)),
             ("settlement", settlement),
+            ("reconciliation", self.settler.difference().map_or(Ok(()), Err)),
         ];
         let check = |(name, outcome)| Check { chain_id: self.chain().listed_id(), ..Check::of(name, outcome) };
         outcomes.into_iter().chain(bundler).map(check).collect()
@@ -177,12 +179,29 @@ impl Look<'_> {
         if deposit <= reserved || Gwei::at_least(largest).is_none_or(|cost| cost.count() > deposit - reserved) {
             return Err(Missing::DepositLow { paymaster, deposit, reserved, largest });
         }
+        self.lasts(deployment, state).await?;
         let percent = self.catalogue.caps.percent_unproven();
         let share = Gwei::at_most(state.deposit).percent(percent);
         match on_chain.largest_unproven {
             Some(largest) if Gwei::at_least(largest).is_none_or(|cost| cost > share) => {
                 Err(Missing::UnprovenShareLow { paymaster, deposit, percent, largest })
             }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Checks that the deposit lasts as long as the operator wants.
+    async fn lasts(&self, deployment: &Deployment, state: PaymasterState) -> Result<(), Missing> {
+        let wanted = self.catalogue.ledger.min_hours_left;
+        if wanted == 0 {
+            return Ok(());
+        }
+        let reserved = self.store.reserved(deployment).await.map_err(RelayError::from)?;
+        let (deposit, now) = (Gwei::at_most(state.deposit), self.chain().time.now());
+        let hours = hours_left(&**self.store, deployment, deposit, reserved, now).await.map_err(RelayError::from)?;
+        let paymaster = deployment.paymaster;
+        match hours {
+            Some(hours) if hours < wanted as f64 => Err(Missing::DepositShort { paymaster, hours, wanted }),
             Some(_) | None => Ok(()),
         }
     }

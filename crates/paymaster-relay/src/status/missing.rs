@@ -87,6 +87,11 @@ pub(super) enum Missing {
          not cover the largest max_cost_per_operation of the policies, {largest}: deposit() more"
     )]
     DepositLow { paymaster: Address, deposit: i64, reserved: i64, largest: Wei },
+    #[error(
+        "the deposit of the paymaster {paymaster} lasts {hours:.1} hours at the rate of the last 24, and \
+         relay.ledger.min_hours_left is {wanted}: deposit() more"
+    )]
+    DepositShort { paymaster: Address, hours: f64, wanted: u64 },
     #[error("passkeys of the KMS belong to the relying party {found:?} (kms.rp_id), and relay.rp_id is {wanted:?}")]
     OtherRelyingParty { found: String, wanted: String },
     #[error(

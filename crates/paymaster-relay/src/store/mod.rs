@@ -1,12 +1,17 @@
 //! The store: every sponsorship from its reservation to its settlement.
 
+mod ledger;
 mod record;
 mod sqlite;
 
 use async_trait::async_trait;
 use breaker::OutageLog;
-use proto::{Hash, IntentHash, Terms, UserOpHash};
+use proto::{Hash, IntentHash, Terms, UserOpHash, Wei};
 
+pub use ledger::{
+    Booking, Entry, EntryState, Ledger, LedgerQuery, Operation, Outcomes, Page, Position, Reconciled, UnknownName,
+    UsageBy, UsageQuery, UsageRow,
+};
 pub use record::{
     BlocksRead, Contracts, Expired, KeySpace, KeyUse, NewSponsorship, Record, Settled, Settlement, Signed,
     SponsorshipId, State,
@@ -29,7 +34,7 @@ use crate::gwei::Gwei;
 ///
 /// The tests in `tests/relay/store` check these guarantees for every implementation.
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: Ledger {
     /// The log of its outages.
     fn outages(&self) -> &OutageLog;
 
@@ -129,7 +134,7 @@ pub trait Store: Send + Sync {
         id: &SponsorshipId,
         ended_before: u64,
         block: u64,
-        cost: Gwei,
+        cost: Wei,
     ) -> Result<bool, StoreError>;
 
     /// Settles a reservation that [`Self::expired`] would still list by what was mined in a final

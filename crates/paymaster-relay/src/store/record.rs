@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use proto::{AccountId, Address, EntryPoint, Hash, IntentHash, Signature, Terms, Uint256, UserOpHash};
+use proto::{AccountId, Address, EntryPoint, Hash, IntentHash, Signature, Terms, Uint256, UserOpHash, Wei};
 use uuid::Uuid;
 
 use crate::budget::Charged;
@@ -273,8 +273,20 @@ pub struct Settled {
 pub struct Settlement {
     /// The block.
     pub block: u64,
-    /// The amount that the paymaster paid.
-    pub cost: Gwei,
+    /// The transaction.
+    pub transaction: Hash,
+    /// The amount that the paymaster paid (`actualGasCost`).
+    pub cost: Wei,
+    /// The gas that it paid for (`actualGasUsed`).
+    pub gas_used: u64,
     /// Whether the account's call succeeded.
     pub succeeded: bool,
+}
+
+impl Settlement {
+    /// The same for another sponsorship of an operation that one sponsorship has paid for.
+    #[must_use]
+    pub fn paid_elsewhere(self) -> Self {
+        Self { cost: Wei::default(), gas_used: 0, ..self }
+    }
 }

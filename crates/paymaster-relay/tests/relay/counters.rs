@@ -6,8 +6,8 @@ use std::path::Path;
 
 use paymaster_relay::clients::ApiKeyId;
 use paymaster_relay::sqlite::Database;
-use paymaster_relay::store::{KeySpace, Principal, SqliteStore, Store};
-use proto::{Address, IntentHash};
+use paymaster_relay::store::{KeySpace, Ledger, Principal, SqliteStore, Store, UsageBy, UsageQuery, UsageRow};
+use proto::{Address, IntentHash, Wei};
 use sqlx::SqlitePool;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -45,6 +45,24 @@ pub async fn counters(store: &SqliteStore) -> Vec<Row> {
         .unwrap();
     assert_eq!(rows, sums, "the counters agree with the rows");
     rows
+}
+
+/// The totals of the months agree with the rows, unless some were deleted.
+pub async fn monthly_totals(store: &SqliteStore) {
+    const COUNTED: &str = "SELECT * FROM monthly_totals WHERE settled <> 0 OR released <> 0 OR cost_gwei <> 0";
+    let pool = store.database().pool();
+    let has_all: bool = sqlx::query_scalar("SELECT count(*) = coalesce(max(rowid), 0) FROM sponsorships")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    for (left, right) in [(COUNTED, "SELECT * FROM monthly_sums"), ("SELECT * FROM monthly_sums", COUNTED)] {
+        let differences: i64 =
+            sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM ({left} EXCEPT {right})")))
+                .fetch_one(&pool)
+                .await
+                .unwrap();
+        assert!(differences == 0 || !has_all, "{left}");
+    }
 }
 
 #[tokio::test]
@@ -87,6 +105,35 @@ async fn a_database_without_counters_is_migrated_with_its_open_reservations_in_t
     assert_eq!(store.use_of_key(&space, "order-1").await.unwrap().map(|found| found.intent), Some(IntentHash([1; 32])));
     assert_eq!(release_expired(&store, contracts(), 601).await, 3);
     assert_eq!(counters(&store).await, []);
+}
+
+#[tokio::test]
+async fn what_an_earlier_version_settled_and_released_is_in_the_totals() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("relay.db");
+    first_layout(&dir, &file).await;
+    let pool = migrated(&dir, &file, &["0001_sponsorships.sql"]).await;
+    let settled =
+        "UPDATE sponsorships SET settled_block = 5, settled_cost_gwei = 900, succeeded = 1 WHERE state = 'settled'";
+    sqlx::query(settled).execute(&pool).await.unwrap();
+    pool.close().await;
+
+    let store = taken_over(&file).await;
+    monthly_totals(&store).await;
+    let query = UsageQuery { by: UsageBy::Month, from: None, to: None, skip: 0 };
+    let row = UsageRow {
+        month: "1970-01".to_owned(),
+        chain_id: 1,
+        subject: String::new(),
+        settled: 1,
+        succeeded: 1,
+        reverted: 0,
+        released: 1,
+        worst_case: Wei(1_000_000_000_000),
+        cost: Wei(900_000_000_000),
+        gas_used: 0,
+    };
+    assert_eq!(store.usage(&query).await.unwrap(), [row]);
 }
 
 #[tokio::test]

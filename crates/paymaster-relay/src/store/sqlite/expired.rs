@@ -16,15 +16,16 @@ pub(super) const RELEASE: &str = "
     UPDATE sponsorships SET state = 'released'
     WHERE id = ?1 AND state IN ('reserved', 'signed') AND valid_until < ?2 AND settled_block IS NULL";
 pub(super) const SETTLE_UNKNOWN: &str = "
-    UPDATE sponsorships SET state = 'settled', settled_block = ?3, settled_cost_gwei = CASE WHEN EXISTS (
-        SELECT other.id FROM sponsorships AS other
+    UPDATE sponsorships SET state = 'settled', settled_block = ?3, (settled_cost_gwei, cost_rounding_wei) = (
+        SELECT iif(count(*) = 0, ?4, 0), iif(count(*) = 0, ?5, 0) FROM sponsorships AS other
         WHERE other.chain_id = sponsorships.chain_id AND other.sender = sponsorships.sender
             AND other.account_nonce = sponsorships.account_nonce AND other.entry_point = sponsorships.entry_point
             AND other.state = 'settled' AND other.succeeded IS NULL
-    ) THEN 0 ELSE ?4 END
+    )
     WHERE id = ?1 AND state IN ('reserved', 'signed') AND valid_until < ?2 AND settled_block IS NULL";
 pub(super) const SETTLE_MISSED: &str = "
-    UPDATE sponsorships SET state = 'settled', settled_block = ?3, settled_cost_gwei = ?4, succeeded = ?5
+    UPDATE sponsorships SET state = 'settled', settled_block = ?3, settled_cost_gwei = ?4, cost_rounding_wei = ?5,
+        succeeded = ?6, transaction_hash = ?7, gas_used = ?8
     WHERE id = ?1 AND state IN ('reserved', 'signed') AND valid_until < ?2 AND settled_block IS NULL";
 pub(super) const OF_OPERATION: &str = "
     SELECT id, intent_hash FROM sponsorships

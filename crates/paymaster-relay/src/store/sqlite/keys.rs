@@ -8,7 +8,9 @@ use crate::store::{KeyNoted, KeySpace, KeyUse, SponsorshipId, StoreError};
 
 pub(super) const USE: &str = "
     SELECT intent_hash, state = 'settled' OR settled_block IS NOT NULL FROM sponsorships
-    WHERE chain_id = ?1 AND key_space = ?2 AND idempotency_key = ?3 AND state <> 'released'";
+    WHERE chain_id = ?1 AND key_space = ?2 AND idempotency_key = ?3 AND state <> 'released'
+    UNION ALL
+    SELECT intent_hash, 1 FROM kept_keys WHERE chain_id = ?1 AND key_space = ?2 AND idempotency_key = ?3";
 pub(super) const OF_SPONSORSHIP: &str = "
     SELECT idempotency_key, intent_hash, chain_id, key_space FROM sponsorships WHERE id = ?1 AND state <> 'released'";
 pub(super) const NOTE: &str = "UPDATE sponsorships SET idempotency_key = ?2 WHERE id = ?1";
@@ -29,19 +31,6 @@ pub(super) async fn use_of(
     let key_use =
         |(intent, is_mined): (Vec<u8>, bool)| Ok(KeyUse { intent: fixed(&intent).map(IntentHash)?, is_mined });
     row.map(key_use).transpose()
-}
-
-/// Whether a settled sponsorship of that intent has the key. It keeps the key if its intent is
-/// sponsored again: which happens only if the block that contained it was reorganised away after
-/// all, or a node that lags was believed.
-pub(super) async fn is_kept(
-    connection: &mut SqliteConnection,
-    space: &KeySpace,
-    key: &str,
-    intent: &IntentHash,
-) -> Result<bool, StoreError> {
-    let found = use_of(connection, space, key).await?;
-    Ok(found.is_some_and(|found| found.is_mined && found.intent == *intent))
 }
 
 /// Records the key of a sponsorship that has none.

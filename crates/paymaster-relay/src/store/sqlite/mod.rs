@@ -1,9 +1,12 @@
 //! Sponsorships in the embedded database.
 
+mod booked;
 mod counters;
 mod expired;
+mod forget;
 mod keys;
 mod known_blocks;
+mod ledger;
 #[cfg(test)]
 mod plans;
 mod reserve;
@@ -15,12 +18,13 @@ use std::path::Path;
 use async_trait::async_trait;
 use breaker::OutageLog;
 use futures_util::{FutureExt, TryFutureExt};
-use proto::{Address, Hash, IntentHash, Terms, UserOpHash};
+use proto::{Address, Hash, IntentHash, Terms, UserOpHash, Wei};
 use sqlx::AssertSqlSafe;
 
 use super::{
-    BlocksRead, Contracts, Expired, KeyNoted, KeySpace, KeyUse, NewSponsorship, Principal, Record, Reserved, Settled,
-    Settlement, Signed, SponsorshipId, Store, StoreError,
+    BlocksRead, Booking, Contracts, Expired, KeyNoted, KeySpace, KeyUse, Ledger, LedgerQuery, NewSponsorship,
+    Operation, Outcomes, Page, Principal, Reconciled, Record, Reserved, Settled, Settlement, Signed, SponsorshipId,
+    Store, StoreError, UsageQuery, UsageRow,
 };
 use crate::budget::{Limit, Scope};
 use crate::deployment::Deployment;
@@ -190,10 +194,16 @@ impl Store for SqliteStore {
         id: &SponsorshipId,
         ended_before: u64,
         block: u64,
-        cost: Gwei,
+        cost: Wei,
     ) -> Result<bool, StoreError> {
-        let statement = sqlx::query(expired::SETTLE_UNKNOWN).bind(id.as_str()).bind(to_signed(ended_before)?);
-        Ok(self.0.change(statement.bind(to_signed(block)?).bind(cost.count())).await? == 1)
+        let (cost, rounding) = Gwei::rounded_up(cost);
+        let statement = sqlx::query(expired::SETTLE_UNKNOWN)
+            .bind(id.as_str())
+            .bind(to_signed(ended_before)?)
+            .bind(to_signed(block)?)
+            .bind(cost.count())
+            .bind(rounding);
+        Ok(self.0.change(statement).await? == 1)
     }
 
     async fn settle_missed(
@@ -202,9 +212,17 @@ impl Store for SqliteStore {
         ended_before: u64,
         settlement: &Settlement,
     ) -> Result<bool, StoreError> {
-        let statement = sqlx::query(expired::SETTLE_MISSED).bind(id.as_str()).bind(to_signed(ended_before)?);
-        let Settlement { block, cost, succeeded } = *settlement;
-        Ok(self.0.change(statement.bind(to_signed(block)?).bind(cost.count()).bind(succeeded)).await? == 1)
+        let (cost, rounding) = Gwei::rounded_up(settlement.cost);
+        let statement = sqlx::query(expired::SETTLE_MISSED)
+            .bind(id.as_str())
+            .bind(to_signed(ended_before)?)
+            .bind(to_signed(settlement.block)?)
+            .bind(cost.count())
+            .bind(rounding)
+            .bind(settlement.succeeded)
+            .bind(settlement.transaction.0.to_vec())
+            .bind(settle::gas(settlement));
+        Ok(self.0.change(statement).await? == 1)
     }
 
     async fn close_final(&self, contracts: Contracts, last_final: u64) -> Result<(), StoreError> {
@@ -282,5 +300,53 @@ impl Store for SqliteStore {
 
     async fn ready(&self) -> Result<(), StoreError> {
         self.0.probe().await
+    }
+}
+
+#[async_trait]
+impl Ledger for SqliteStore {
+    async fn page(&self, query: &LedgerQuery) -> Result<Page, StoreError> {
+        self.0.read(|readers| ledger::page(readers, query)).await
+    }
+
+    async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageRow>, StoreError> {
+        self.0.read(|readers| ledger::usage(readers, query)).await
+    }
+
+    async fn forget(&self, chain_id: u64, before: u64, most: u32) -> Result<u64, StoreError> {
+        let (chain_id, before) = (to_signed(chain_id)?, to_signed(before)?);
+        self.0.writer().write(move |connection| forget::forget(connection, chain_id, before, most).boxed()).await
+    }
+
+    async fn spent_since(&self, contracts: Contracts, time: u64) -> Result<Gwei, StoreError> {
+        self.0.read(|readers| booked::spent_since(readers, contracts, time)).await
+    }
+
+    async fn outcomes_since(&self, chain_id: u64, sender: Address, time: u64) -> Result<Outcomes, StoreError> {
+        self.0.read(|readers| booked::outcomes_since(readers, chain_id, sender, time)).await
+    }
+
+    async fn booked_between(&self, contracts: Contracts, after: u64, last: u64) -> Result<Wei, StoreError> {
+        self.0.read(|readers| booked::between(readers, contracts, after, last)).await
+    }
+
+    async fn booking(&self, contracts: Contracts, operation: &Operation) -> Result<Option<Booking>, StoreError> {
+        self.0.read(|readers| booked::booking(readers, contracts, operation)).await
+    }
+
+    async fn reconciled(&self, contracts: Contracts) -> Result<Option<Reconciled>, StoreError> {
+        self.0.read(|readers| booked::reconciled(readers, contracts)).await
+    }
+
+    async fn note_reconciled(&self, contracts: Contracts, reconciled: Reconciled) -> Result<(), StoreError> {
+        let Contracts { chain_id, entry_point, paymaster } = contracts;
+        let statement = sqlx::query(booked::NOTE_RECONCILED)
+            .bind(to_signed(chain_id)?)
+            .bind(entry_point.0.to_vec())
+            .bind(paymaster.0.to_vec())
+            .bind(to_signed(reconciled.block)?)
+            .bind(reconciled.hash.0.to_vec())
+            .bind(reconciled.deposit.0.to_string());
+        self.0.change(statement).await.map(drop)
     }
 }

@@ -4,7 +4,7 @@
 use sqlx::{AssertSqlSafe, SqlitePool};
 use tempfile::TempDir;
 
-use super::{SqliteStore, counters, expired, keys, known_blocks, reserve, settle};
+use super::{SqliteStore, booked, counters, expired, forget, keys, known_blocks, ledger, reserve, settle};
 
 /// All statements that run while the store is open, except for the probe and the comparison at its
 /// start.
@@ -41,6 +41,22 @@ fn statements() -> Vec<String> {
         super::NEXT_BLOCKS,
         super::RESERVED,
         super::NEXT_BLOCK,
+        ledger::PAGE,
+        ledger::NEXT_CHAIN,
+        forget::HAS_OLD_OPEN,
+        forget::OLD,
+        forget::KEEP_KEY,
+        forget::FORGET_HASHES,
+        forget::FORGET,
+        forget::FORGET_OUTCOMES,
+        forget::FORGET_HOURS,
+        booked::BETWEEN,
+        booked::OF_HASH,
+        booked::OF_NONCE,
+        booked::RECONCILED,
+        booked::NOTE_RECONCILED,
+        booked::SPENT,
+        booked::OUTCOMES,
     ];
     fixed.iter().map(ToString::to_string).chain([super::find_by_intent()]).collect()
 }
@@ -70,7 +86,7 @@ async fn no_step_of_a_reservation_or_settlement_looks_at_more_sponsorships_than_
     let dir = TempDir::new().unwrap();
     let store = SqliteStore::open(&dir.path().join("relay.db")).await.unwrap();
     let of_triggers = of_triggers(&store.database().pool()).await;
-    assert_eq!(of_triggers.len(), 4, "{of_triggers:?}");
+    assert_eq!(of_triggers.len(), 8, "{of_triggers:?}");
     for statement in statements().into_iter().chain(of_triggers) {
         let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
         let plan: Vec<(i64, i64, i64, String)> =

@@ -23,10 +23,17 @@ pub(super) async fn reserve(
     mut sponsorship: NewSponsorship,
     limits: Vec<Limit>,
 ) -> Result<Changes<Reserved>, StoreError> {
-    if let Some(key) = &sponsorship.idempotency_key
-        && keys::is_kept(connection, &sponsorship.key_space(), key, &sponsorship.intent).await?
-    {
-        sponsorship.idempotency_key = None;
+    if let Some(key) = &sponsorship.idempotency_key {
+        match keys::use_of(&mut *connection, &sponsorship.key_space(), key).await? {
+            Some(KeyUse { intent, is_mined }) if intent != sponsorship.intent => {
+                return Ok(Changes::Undone(Reserved::KeyTaken { is_mined }));
+            }
+            // What is settled keeps its key if its intent is sponsored again: which happens only if
+            // the block that contained it was reorganised away after all, or a node that lags was
+            // believed.
+            Some(KeyUse { is_mined: true, .. }) => sponsorship.idempotency_key = None,
+            Some(_) | None => {}
+        }
     }
     match insert(connection, &sponsorship, counters::format(&limits)?).await {
         Ok(()) => {}

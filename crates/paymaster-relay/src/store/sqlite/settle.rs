@@ -7,8 +7,10 @@ use std::collections::HashSet;
 use futures_util::FutureExt;
 use proto::UserOpHash;
 use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
 
 use crate::deployment::Deployment;
+use crate::gwei::Gwei;
 use crate::sqlite::{Changes, Writer, column, signed};
 use crate::store::{BlocksRead, Settled, Settlement, StoreError};
 
@@ -18,17 +20,22 @@ const AT_ONCE: usize = 256;
 const LAST_BLOCK: i64 = i64::MAX;
 
 pub(super) const FIND: &str = "
-    SELECT id, settled_block IS ?2 AND settled_cost_gwei IS ?3 AND succeeded IS ?4 AS is_noted FROM sponsorships
+    SELECT id, settled_block, transaction_hash, settled_cost_gwei, cost_rounding_wei, succeeded FROM sponsorships
     WHERE (user_op_hash = ?1 OR id IN (SELECT sponsorship_id FROM earlier_hashes WHERE user_op_hash = ?1))
-        AND chain_id = ?5";
-pub(super) const NOTE: &str =
-    "UPDATE sponsorships SET settled_block = ?2, settled_cost_gwei = ?3, succeeded = ?4 WHERE id = ?1";
+        AND chain_id = ?2
+    ORDER BY rowid";
+pub(super) const NOTE: &str = "
+    UPDATE sponsorships SET settled_block = ?2, settled_cost_gwei = ?3, cost_rounding_wei = ?4, succeeded = ?5,
+        transaction_hash = ?6, gas_used = ?7
+    WHERE id = ?1";
 pub(super) const NOTED: &str = "
     SELECT id FROM sponsorships
     WHERE chain_id = ?1 AND settled_block BETWEEN ?2 AND ?3 AND state <> 'settled'
         AND entry_point = ?4 AND paymaster = ?5";
-pub(super) const TAKE_BACK: &str =
-    "UPDATE sponsorships SET settled_block = NULL, settled_cost_gwei = NULL, succeeded = NULL WHERE id = ?1";
+pub(super) const TAKE_BACK: &str = "
+    UPDATE sponsorships SET settled_block = NULL, settled_cost_gwei = NULL, cost_rounding_wei = NULL, succeeded = NULL,
+        transaction_hash = NULL, gas_used = NULL
+    WHERE id = ?1";
 /// A key released with its reservation may belong to another sponsorship by now.
 pub(super) const CLOSE: &str = "
     UPDATE sponsorships SET state = 'settled',
@@ -88,7 +95,41 @@ struct Blocks {
     next: i64,
 }
 
-/// Records block and cost of each of our operations.
+/// What is noted of a mined operation in the row of a sponsorship.
+#[derive(PartialEq, Eq)]
+struct Note {
+    block: Option<i64>,
+    transaction: Option<Vec<u8>>,
+    cost_gwei: Option<i64>,
+    rounding_wei: Option<i64>,
+    succeeded: Option<bool>,
+}
+
+impl Note {
+    fn of(settlement: &Settlement) -> Result<Self, StoreError> {
+        let (cost, rounding) = Gwei::rounded_up(settlement.cost);
+        Ok(Self {
+            block: Some(signed(settlement.block)?),
+            transaction: Some(settlement.transaction.0.to_vec()),
+            cost_gwei: Some(cost.count()),
+            rounding_wei: Some(rounding),
+            succeeded: Some(settlement.succeeded),
+        })
+    }
+
+    fn read(row: &SqliteRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            block: column(row, "settled_block")?,
+            transaction: column(row, "transaction_hash")?,
+            cost_gwei: column(row, "settled_cost_gwei")?,
+            rounding_wei: column(row, "cost_rounding_wei")?,
+            succeeded: column(row, "succeeded")?,
+        })
+    }
+}
+
+/// Records block and cost of each of our operations. One that was sponsored several times was paid
+/// for once: the first of its sponsorships has the cost.
 async fn note(
     connection: &mut SqliteConnection,
     chain_id: i64,
@@ -96,12 +137,8 @@ async fn note(
 ) -> Result<Changes<Noted>, StoreError> {
     let mut noted = Noted::default();
     for (hash, settlement) in mined {
-        let block = signed(settlement.block)?;
         let rows = sqlx::query(FIND)
             .bind(&hash.0[..])
-            .bind(block)
-            .bind(settlement.cost.count())
-            .bind(settlement.succeeded)
             .bind(chain_id)
             .fetch_all(&mut *connection)
             .await
@@ -111,14 +148,19 @@ async fn note(
             continue;
         }
         noted.ours += 1;
-        for row in &rows {
-            let (id, is_noted): (String, bool) = (column(row, "id")?, column(row, "is_noted")?);
-            if !is_noted {
+        for (number, row) in rows.iter().enumerate() {
+            let id: String = column(row, "id")?;
+            let of_row = if number == 0 { settlement } else { settlement.paid_elsewhere() };
+            let note = Note::of(&of_row)?;
+            if note != Note::read(row)? {
                 sqlx::query(NOTE)
                     .bind(id.as_str())
-                    .bind(block)
-                    .bind(settlement.cost.count())
-                    .bind(settlement.succeeded)
+                    .bind(note.block)
+                    .bind(note.cost_gwei)
+                    .bind(note.rounding_wei)
+                    .bind(note.succeeded)
+                    .bind(note.transaction)
+                    .bind(gas(&of_row))
                     .execute(&mut *connection)
                     .await
                     .map_err(StoreError::new)?;
@@ -127,6 +169,11 @@ async fn note(
         }
     }
     Ok(Changes::Kept(noted))
+}
+
+/// As a database integer, capped.
+pub(super) fn gas(settlement: &Settlement) -> i64 {
+    i64::try_from(settlement.gas_used).unwrap_or(i64::MAX)
 }
 
 /// Reopens operations that are no longer in these blocks, closes final ones, and advances the

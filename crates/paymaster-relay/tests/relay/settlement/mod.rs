@@ -1,6 +1,7 @@
 //! A mined operation's reservation ends once its block is final, across restarts and
 //! reorganisations; another's ends with its window.
 
+mod books;
 mod deployments;
 mod expired;
 mod head;

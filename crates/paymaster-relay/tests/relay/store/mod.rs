@@ -2,6 +2,7 @@
 //! Another implementation is a [`Storage`] and one more line of `promises!` at the end.
 
 mod known_blocks;
+mod ledger;
 mod reserving;
 pub mod samples;
 mod settling;
@@ -49,6 +50,7 @@ impl Storage for SqliteFile {
     async fn check(&self) {
         let store = self.open.lock().await.take().expect("the test opened it");
         crate::counters::counters(&store).await;
+        crate::counters::monthly_totals(&store).await;
     }
 }
 
@@ -104,6 +106,20 @@ macro_rules! promises {
                     settlement_begins_at_the_block_of_the_first_reservation_and_moves_on,
                     a_settled_sponsorship_is_found_while_its_window_lasts,
                     each_chain_settles_and_releases_its_own;
+                ledger:
+                    a_mined_operation_is_booked_to_the_wei,
+                    each_state_is_told_and_asked_for,
+                    pages_continue_where_they_ended,
+                    an_operation_sponsored_for_several_is_paid_for_once,
+                    totals_follow_what_is_settled_again,
+                    of_operations_with_one_nonce_that_no_log_shows_one_has_a_cost,
+                    bookings_are_found_by_every_hash_that_was_signed,
+                    spending_is_summed_by_the_hour_of_the_request,
+                    how_operations_of_an_account_ended_is_counted_by_day,
+                    the_last_reconciled_block_survives_a_restart,
+                    old_sponsorships_are_forgotten_and_stay_in_the_totals,
+                    nothing_is_forgotten_that_an_open_reservation_or_a_comparison_may_need,
+                    a_key_of_a_forgotten_sponsorship_still_stands_for_its_intent;
                 known_blocks:
                     blocks_are_told_from_the_lowest_on_and_keep_their_hash,
                     blocks_read_from_another_chain_are_reread,

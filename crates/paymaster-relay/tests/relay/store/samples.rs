@@ -177,15 +177,19 @@ pub fn signed(hash: u8) -> Signed {
     }
 }
 
+/// That an operation was mined there, at that cost in wei, and succeeded.
+pub fn settlement(block: u64, cost: u128) -> Settlement {
+    Settlement { block, transaction: Hash([0x77; 32]), cost: Wei(cost), gas_used: 50_000, succeeded: true }
+}
+
 /// Blocks up to the latest one, all final except the last `young`, with that one operation in them.
 pub fn read(latest: u64, young: u64, mined: Option<(UserOpHash, u64)>) -> BlocksRead {
-    let settlement = |block| Settlement { block, cost: gwei(GWEI), succeeded: true };
     BlocksRead {
         from: 1,
         to: latest,
         latest,
         last_final: latest.checked_sub(young),
-        mined: mined.into_iter().map(|(hash, block)| (hash, settlement(block))).collect(),
+        mined: mined.into_iter().map(|(hash, block)| (hash, settlement(block, GWEI))).collect(),
         next: latest + 1,
     }
 }

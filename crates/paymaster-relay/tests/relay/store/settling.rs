@@ -4,12 +4,13 @@ use paymaster_relay::budget::{Excess, Scope};
 use paymaster_relay::store::{
     BlocksRead, Contracts, Expired, NewSponsorship, Principal, Reserved, Settled, Settlement, SponsorshipId, State,
 };
-use proto::Terms;
+use proto::{Terms, Wei};
 
 use super::Storage;
 use super::samples::{
     CHAIN, COST, GWEI, NEVER, PLENTY, again, contracts, counted, deployment, deployment_of, found, gwei, key, keyed,
-    limits, on_chain, proven, read, release_expired, reserve, reserve_signed, reserved, signed, sponsorship,
+    limits, on_chain, proven, read, release_expired, reserve, reserve_signed, reserved, settlement, signed,
+    sponsorship,
 };
 
 pub async fn a_window_lasts_to_its_last_second(storage: &dyn Storage) {
@@ -59,16 +60,16 @@ pub async fn an_expired_sponsorship_is_listed_and_released_or_settled_once(stora
     assert!(store.renew(&samples[0].id, &later, 9).await.unwrap());
     store.settle(&deployment(), &read(5, 2, Some((signed(2).user_op_hash, 5)))).await.unwrap();
     for sample in &samples[..2] {
-        assert!(!store.settle_unknown(&sample.id, 104, 4, gwei(GWEI)).await.unwrap());
+        assert!(!store.settle_unknown(&sample.id, 104, 4, Wei(GWEI)).await.unwrap());
     }
     let ids = samples[..2].iter().map(|sample| sample.id.clone()).collect();
     assert_eq!((store.release_expired(ids, 104).await.unwrap(), reserved(&store).await), (0, 4 * COST));
 
     for is_settled in [true, false] {
-        assert_eq!(store.settle_unknown(&samples[2].id, 104, 4, gwei(GWEI)).await.unwrap(), is_settled);
+        assert_eq!(store.settle_unknown(&samples[2].id, 104, 4, Wei(GWEI)).await.unwrap(), is_settled);
     }
     assert_eq!(store.release_expired(vec![samples[2].id.clone()], 104).await.unwrap(), 0);
-    let missed = Settlement { block: 4, cost: gwei(GWEI), succeeded: true };
+    let missed = settlement(4, GWEI);
     assert!(!store.settle_missed(&samples[2].id, 104, &missed).await.unwrap());
     for (ended_before, is_settled) in [(104, false), (105, true), (105, false)] {
         assert_eq!(store.settle_missed(&samples[3].id, ended_before, &missed).await.unwrap(), is_settled);
@@ -141,7 +142,7 @@ pub async fn a_mined_operation_is_counted_until_its_block_is_final(storage: &dyn
     let (hash, stranger) = (signed(1).user_op_hash, signed(9).user_op_hash);
 
     let mut blocks = read(5, 2, Some((hash, 5)));
-    blocks.mined.push((stranger, Settlement { block: 4, cost: gwei(GWEI), succeeded: false }));
+    blocks.mined.push((stranger, Settlement { succeeded: false, ..settlement(4, GWEI) }));
     let settled = store.settle(&deployment(), &blocks).await.unwrap();
     assert_eq!((settled.ours, settled.unknown[0].0, settled.reorganised), (1, stranger, 0));
     assert_eq!((state().await, counted(&store, &first).await), (Some(State::Mined), open.to_vec()));
