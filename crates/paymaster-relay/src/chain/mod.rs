@@ -11,6 +11,7 @@ mod nonces;
 mod rpc;
 mod simulations;
 mod time;
+mod tip;
 mod version;
 
 use async_trait::async_trait;
@@ -41,6 +42,13 @@ pub trait EntryPointReader: Send + Sync {
         signer: Option<Address>,
         asker: Option<&Asker>,
     ) -> Result<Facts, ChainError>;
+
+    /// The tip that the node suggests, in wei per gas (`eth_maxPriorityFeePerGas`): asked once for
+    /// the block with that number.
+    ///
+    /// # Errors
+    /// [`ChainError`].
+    async fn suggested_tip(&self, at: u64) -> Result<u128, ChainError>;
 
     /// The latest block.
     ///

@@ -13,6 +13,7 @@ use super::header::{Header, tag_of};
 use super::mined;
 use super::node::{Node, wei};
 use super::nonces;
+use super::tip::Tip;
 use super::{AccountOp, Block, ChainError, DepositEvent, EntryPointReader, Facts, Nonces, version};
 use crate::clients::Asker;
 use crate::deployment::Deployment;
@@ -24,6 +25,7 @@ use crate::settings::{ChainSettings, SettingsError};
 pub struct RpcChain {
     node: Node,
     factories: Factories,
+    tip: Tip,
 }
 
 impl RpcChain {
@@ -33,7 +35,7 @@ impl RpcChain {
     /// [`SettingsError::Invalid`] if the URL is invalid.
     pub fn new(settings: &ChainSettings) -> Result<Self, SettingsError> {
         let node = Node::new(settings)?;
-        Ok(Self { factories: Factories::of(node.clone()), node })
+        Ok(Self { factories: Factories::of(node.clone()), node, tip: Tip::default() })
     }
 
     /// Seconds between the proposal of a signer and its activation, as required by the paymaster
@@ -64,6 +66,10 @@ impl EntryPointReader for RpcChain {
         asker: Option<&Asker>,
     ) -> Result<Facts, ChainError> {
         facts::read(&self.node, &self.factories, deployment, op, signer, asker).await
+    }
+
+    async fn suggested_tip(&self, at: u64) -> Result<u128, ChainError> {
+        self.tip.suggested(&self.node, at).await
     }
 
     async fn latest_block(&self) -> Result<Block, ChainError> {

@@ -20,4 +20,15 @@ pub struct Case<'a> {
     pub cost: Wei,
     /// Whether a passkey of the account approved it, or is about to.
     pub proven: bool,
+    /// The chain's current price; `None` until the chain was asked.
+    pub market: Option<Market>,
+}
+
+/// The price of gas on a chain, in wei per gas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Market {
+    /// The base fee of the latest block.
+    pub base_fee: u128,
+    /// The tip that the node suggests.
+    pub tip: u128,
 }

@@ -10,7 +10,7 @@ mod standing;
 
 use proto::Wei;
 
-pub use case::Case;
+pub use case::{Case, Market};
 pub use rules::Violation;
 pub use standing::{ListedStandings, Standing, Standings};
 
@@ -25,6 +25,7 @@ pub struct Policy {
     allows_without_passkey: bool,
     simulates: bool,
     restricts_delegates: bool,
+    compares_fees: bool,
     rules: Rules,
 }
 
@@ -36,6 +37,7 @@ impl From<&PolicySettings> for Policy {
             allows_without_passkey: settings.allow_without_passkey,
             simulates: settings.simulate,
             restricts_delegates: !settings.factories.is_empty() || !settings.targets.is_empty(),
+            compares_fees: settings.max_fee_percent.or(settings.max_priority_fee_percent).is_some(),
             rules: Rules::of(settings),
         }
     }
@@ -70,6 +72,12 @@ impl Policy {
     #[must_use]
     pub fn restricts_delegates(&self) -> bool {
         self.restricts_delegates
+    }
+
+    /// Whether it depends on the chain's current price.
+    #[must_use]
+    pub fn compares_fees(&self) -> bool {
+        self.compares_fees
     }
 
     /// Checks every rule. Pure and sync: the same case always gets the same answer.

@@ -6,7 +6,7 @@ use proto::bytes::Bounded;
 use proto::{AccountId, Init, Uint256, UserOperation, Wei};
 
 use super::calls::simple_account::{BatchV06, BatchV07, BatchV08, executeCall};
-use super::{Case, ListedStandings, Policy, Standing, Standings, Violation};
+use super::{Case, ListedStandings, Market, Policy, Standing, Standings, Violation};
 use crate::settings::{AccountSettings, Membership, PolicySettings};
 
 const GOOD: Address = address!("00000000000000000000000000000000000000aa");
@@ -50,8 +50,15 @@ fn op(call_data: Vec<u8>) -> UserOperation {
 
 fn judge(policy: &Policy, op: &UserOperation, change: impl Fn(&mut Case<'_>)) -> Result<(), Violation> {
     let account_id: AccountId = "account".parse().unwrap();
-    let mut case =
-        Case { account_id: &account_id, standing: Some(standing()), op, delegate: None, cost: Wei(1000), proven: true };
+    let mut case = Case {
+        account_id: &account_id,
+        standing: Some(standing()),
+        op,
+        delegate: None,
+        cost: Wei(1000),
+        proven: true,
+        market: None,
+    };
     change(&mut case);
     policy.judge(&case)
 }
@@ -177,6 +184,57 @@ fn empty_call_data_calls_nothing() {
 fn the_cost_cap_includes_its_own_value_and_nothing_above() {
     let refused = judge(&policy(""), &op(Vec::new()), |case| case.cost = Wei(1001));
     assert_eq!(refused, Err(Violation::CostAboveLimit { limit: Wei(1000), cost: Wei(1001) }));
+}
+
+#[test]
+fn each_field_of_gas_and_fees_is_bounded_to_the_unit() {
+    let large = UserOperation {
+        call_gas_limit: 100,
+        verification_gas_limit: 200,
+        pre_verification_gas: 300,
+        max_fee_per_gas: 400,
+        max_priority_fee_per_gas: 50,
+        ..op(Vec::new())
+    };
+    for (setting, used, reason) in [
+        ("max_call_gas", 100, "call_gas_above_policy"),
+        ("max_verification_gas", 200, "verification_gas_above_policy"),
+        ("max_pre_verification_gas", 300, "pre_verification_gas_above_policy"),
+        ("max_gas_per_operation", 600, "gas_above_policy"),
+        ("max_fee_per_gas", 400, "fee_above_policy"),
+        ("max_priority_fee_per_gas", 50, "priority_fee_above_policy"),
+    ] {
+        let with = |limit: u128| judge(&policy(&format!(r#","{setting}":{limit}"#)), &large, |_| {});
+        assert_eq!(with(used), Ok(()), "{setting}");
+        let violation = with(used - 1).unwrap_err();
+        assert_eq!((violation.reason(), violation.rule()), (reason, setting));
+        assert_eq!(violation.bounds(), Some(((used - 1).to_string(), Some(used.to_string()))));
+        assert!(!violation.may_pass(), "{setting}");
+    }
+    let huge = UserOperation { call_gas_limit: u128::MAX, ..large };
+    assert!(judge(&policy(r#","max_gas_per_operation":9223372036854775807"#), &huge, |_| {}).is_err());
+}
+
+#[test]
+fn fees_are_compared_with_the_chains_price_once_that_is_known() {
+    let op = UserOperation { max_fee_per_gas: 300, max_priority_fee_per_gas: 40, ..op(Vec::new()) };
+    let at = |setting: &str, base_fee, tip| {
+        let market = Some(Market { base_fee, tip });
+        judge(&policy(&format!(r#","{setting}":200"#)), &op, |case| case.market = market)
+    };
+    for (setting, price, below) in [
+        ("max_fee_percent", (130, 20), (129, 20)),
+        ("max_fee_percent", (100, 50), (100, 49)),
+        ("max_priority_fee_percent", (0, 20), (u128::MAX, 19)),
+        // A node that suggests no tip.
+        ("max_priority_fee_percent", (0, u128::MAX), (0, 0)),
+    ] {
+        assert_eq!(at(setting, price.0, price.1), Ok(()), "{setting}");
+        let violation = at(setting, below.0, below.1).unwrap_err();
+        assert_eq!(violation.rule(), setting);
+        assert!(violation.may_pass(), "the price may rise");
+    }
+    assert_eq!(judge(&policy(r#","max_fee_percent":100,"max_priority_fee_percent":100"#), &op, |_| {}), Ok(()));
 }
 
 #[test]

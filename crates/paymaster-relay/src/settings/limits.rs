@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::amount::WeiAmount;
+use super::gas::GasAmount;
 
 /// A sponsorship policy. Every rule must hold.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -35,6 +36,36 @@ pub struct PolicySettings {
     /// bounds one operation, not the total over time, and fees may be as high as it allows: with
     /// `default_account`, each account can use up the whole deposit, one operation after the other.
     pub max_cost_per_operation: WeiAmount,
+    /// The maximum `callGasLimit`. Gas that is paid for without being used is the bundler's gain,
+    /// and users can be their own bundlers: EntryPoints from v0.7 on charge a tenth of unused gas.
+    /// Unset: any.
+    #[serde(default)]
+    pub max_call_gas: Option<GasAmount>,
+    /// The maximum `verificationGasLimit`. Unset: any.
+    #[serde(default)]
+    pub max_verification_gas: Option<GasAmount>,
+    /// The maximum `preVerificationGas`, all of which goes to the bundler. On an L2 it also pays
+    /// for data on L1, and follows the price there. Unset: any.
+    #[serde(default)]
+    pub max_pre_verification_gas: Option<GasAmount>,
+    /// The maximum of the three together. Unset: any.
+    #[serde(default)]
+    pub max_gas_per_operation: Option<GasAmount>,
+    /// Wei per gas. The maximum `maxFeePerGas`. Unset: any.
+    #[serde(default)]
+    pub max_fee_per_gas: Option<WeiAmount>,
+    /// Wei per gas. The maximum `maxPriorityFeePerGas`, which goes to the bundler. An operation
+    /// whose two fees are equal is charged that, whatever the base fee. Unset: any.
+    #[serde(default)]
+    pub max_priority_fee_per_gas: Option<WeiAmount>,
+    /// The maximum `maxFeePerGas`, in percent of the base fee of the latest block and the tip that
+    /// the chain's node suggests (`eth_maxPriorityFeePerGas`) together: at least 100. Unset: any.
+    #[serde(default)]
+    pub max_fee_percent: Option<u32>,
+    /// The maximum `maxPriorityFeePerGas`, in percent of the tip that the chain's node suggests: at
+    /// least 100. Where the node suggests 0, no tip is sponsored. Unset: any.
+    #[serde(default)]
+    pub max_priority_fee_percent: Option<u32>,
     /// Sponsors without a passkey, which accounts with their own signer need. The relay's key also
     /// needs the permission `sponsor_without_passkey` of the trusted application, which only
     /// `bootstrap` grants automatically.

@@ -14,7 +14,7 @@ use crate::chain::{Facts, Now, SenderCode};
 use crate::error::{OperationError, RelayError};
 use crate::parts::Parts;
 use crate::paymaster_signers::PaymasterSigners;
-use crate::policy::{Case, Standings};
+use crate::policy::{Case, Market, Standings};
 
 /// A request with a known cost.
 pub(super) struct Quote {
@@ -25,6 +25,14 @@ pub(super) struct Quote {
     pub(super) deposit: Wei,
     /// The latest block.
     pub(super) block: u64,
+}
+
+/// What a policy judges of the chain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Seen {
+    /// The contract that the sender delegates to now.
+    delegate: Option<Address>,
+    market: Option<Market>,
 }
 
 /// Quotes requests.
@@ -60,8 +68,9 @@ impl Quoter {
         let facts = reader.facts(&draft.deployment, &draft.op, signer, Some(&draft.caller.asker())).await?;
         let now = draft.chain.time.note(facts.block);
         check_account(draft, &facts)?;
-        if let Some(delegate) = current_delegate(&draft.op, &facts) {
-            self.judge_with(draft, &terms, is_proven, Some(delegate)).await?;
+        let seen = Seen { delegate: current_delegate(&draft.op, &facts), market: market(draft, &facts).await? };
+        if seen != Seen::default() {
+            self.judge_with(draft, &terms, is_proven, seen).await?;
         }
         check_fee(&draft.op, gas, facts.base_fee)?;
         check_paused(&facts)?;
@@ -93,7 +102,7 @@ impl Quoter {
 
     /// Checks a draft against its policy, with the worst-case cost of these terms.
     pub(super) async fn judge(&self, draft: &DraftRequest, terms: &Terms, proven: bool) -> Result<(), RelayError> {
-        self.judge_with(draft, terms, proven, draft.delegate_beside).await
+        self.judge_with(draft, terms, proven, Seen::default()).await
     }
 
     /// The same for an operation that is signed again on its terms, without another quote: its
@@ -111,7 +120,10 @@ impl Quoter {
         let facts = draft.chain.reader.facts(&draft.deployment, &draft.op, None, None).await?;
         draft.chain.time.note(facts.block);
         match current_delegate(&draft.op, &facts) {
-            Some(delegate) => self.judge_with(draft, terms, proven, Some(delegate)).await,
+            Some(delegate) => {
+                let seen = Seen { delegate: Some(delegate), market: None };
+                self.judge_with(draft, terms, proven, seen).await
+            }
             None => Ok(()),
         }
     }
@@ -121,15 +133,16 @@ impl Quoter {
         draft: &DraftRequest,
         terms: &Terms,
         proven: bool,
-        delegate: Option<Address>,
+        seen: Seen,
     ) -> Result<(), RelayError> {
         let case = Case {
             account_id: &draft.account_id,
             standing: self.standings.of_request(&draft.account_id, draft.op.sender, proven).await?,
             op: &draft.op,
-            delegate,
+            delegate: seen.delegate.or(draft.delegate_beside),
             cost: cost(draft, terms),
             proven,
+            market: seen.market,
         };
         draft.policy.judge(&case).map_err(|violation| {
             // Anyone can name a sender.
@@ -146,6 +159,15 @@ fn current_delegate(op: &UserOperation, facts: &Facts) -> Option<Address> {
         (SenderCode::Delegation { to }, Init::Deployed | Init::Factory { .. }) => Some(to),
         (SenderCode::Delegation { .. }, Init::Eip7702 { .. }) | (SenderCode::Absent | SenderCode::Contract, _) => None,
     }
+}
+
+/// The chain's price, if the policy compares fees with it.
+async fn market(draft: &DraftRequest, facts: &Facts) -> Result<Option<Market>, RelayError> {
+    if !draft.policy.compares_fees() {
+        return Ok(None);
+    }
+    let tip = draft.chain.reader.suggested_tip(facts.block.number).await?;
+    Ok(Some(Market { base_fee: facts.base_fee, tip }))
 }
 
 /// The worst-case cost under these terms; one beyond 128 bits is capped, which exceeds every

@@ -24,6 +24,7 @@ mod counters;
 mod damaged_database;
 mod discover;
 mod disk_full;
+mod fees;
 mod idempotency;
 mod invitations;
 mod lists;

@@ -239,6 +239,27 @@ fn cases() -> Vec<Case> {
         Case::settings("balance_too_low", |settings| settings["policies"][0]["min_balance"] = json!(1)),
         Case::settings("membership_too_low", |settings| settings["policies"][0]["min_membership"] = json!("basic")),
         Case::settings("sender_not_allowed", |settings| settings["policies"][0]["senders"] = json!([NOBODY])),
+        Case::settings("call_gas_above_policy", |settings| settings["policies"][0]["max_call_gas"] = json!(1)),
+        Case::settings("verification_gas_above_policy", |settings| {
+            settings["policies"][0]["max_verification_gas"] = json!(1);
+        }),
+        Case::settings("pre_verification_gas_above_policy", |settings| {
+            settings["policies"][0]["max_pre_verification_gas"] = json!(1);
+        }),
+        Case::settings("gas_above_policy", |settings| settings["policies"][0]["max_gas_per_operation"] = json!(1)),
+        Case::settings("fee_above_policy", |settings| settings["policies"][0]["max_fee_per_gas"] = json!(1)),
+        Case::settings("priority_fee_above_policy", |settings| {
+            settings["policies"][0]["max_priority_fee_per_gas"] = json!(1);
+        }),
+        Case::settings("fee_above_market", |settings| settings["policies"][0]["max_fee_percent"] = json!(100))
+            .with(|_, _, draft| Box::pin(async move { Draft { max_fee_per_gas: 20_000_000_000, ..draft } })),
+        Case::settings("priority_fee_above_market", |settings| {
+            settings["policies"][0]["max_priority_fee_percent"] = json!(100);
+        })
+        .with(|_, _, draft| {
+            let fees = (20_000_000_000, 20_000_000_000);
+            Box::pin(async move { Draft { max_fee_per_gas: fees.0, max_priority_fee_per_gas: fees.1, ..draft } })
+        }),
         Case::settings("factory_not_allowed", |settings| settings["policies"][0]["factories"] = json!([NOBODY])),
         Case::settings("target_not_allowed", |settings| {
             settings["policies"][0]["targets"] = json!([{ "address": NOBODY }]);

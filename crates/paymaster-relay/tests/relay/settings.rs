@@ -199,6 +199,21 @@ fn one_chain_may_be_written_either_way_and_deployments_need_not_name_it() {
 }
 
 #[test]
+fn a_policy_that_could_sponsor_nothing_is_refused_by_the_name_of_its_rule() {
+    for (change, expected) in [
+        (json!({ "max_fee_percent": 99 }), "policies.max_fee_percent: policy \"one\": must be at least 100"),
+        (
+            json!({ "max_priority_fee_percent": 0 }),
+            "policies.max_priority_fee_percent: policy \"one\": must be at least 100",
+        ),
+    ] {
+        let mut one = settings();
+        one["policies"][0].as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        assert_eq!(checked(&one), Err(expected.to_owned()));
+    }
+}
+
+#[test]
 fn chains_that_contradict_each_other_are_refused_by_name() {
     type Change = fn(&mut Value);
     let refusals: [(Change, &str); 14] = [

@@ -3,8 +3,10 @@
 
 mod account;
 mod balance;
+mod bounds;
 mod cost;
 mod factory;
+mod market;
 mod membership;
 mod passkey;
 mod sender;
@@ -12,6 +14,8 @@ mod target;
 
 use proto::{Address, Wei};
 
+use self::bounds::{call_gas, fee, gas, pre_verification_gas, priority_fee, verification_gas};
+use self::market::{market_fee, market_priority_fee};
 use super::case::Case;
 use crate::settings::{Membership, PolicySettings};
 
@@ -96,8 +100,23 @@ impl Violation {
                 Some((required.as_str().to_owned(), membership.map(|membership| membership.as_str().to_owned())))
             }
             Self::CostAboveLimit { limit, cost } => Some((limit.0.to_string(), Some(cost.0.to_string()))),
+            Self::CallGasAbovePolicy { limit, used }
+            | Self::VerificationGasAbovePolicy { limit, used }
+            | Self::PreVerificationGasAbovePolicy { limit, used }
+            | Self::GasAbovePolicy { limit, used }
+            | Self::FeeAbovePolicy { limit, used }
+            | Self::PriorityFeeAbovePolicy { limit, used }
+            | Self::FeeAboveMarket { limit, used }
+            | Self::PriorityFeeAboveMarket { limit, used } => Some((limit.to_string(), Some(used.to_string()))),
             _ => None,
         }
+    }
+
+    /// Whether the same operation may satisfy the rule later without a change of settings: the
+    /// chain's price may rise.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        matches!(self, Self::FeeAboveMarket { .. } | Self::PriorityFeeAboveMarket { .. })
     }
 }
 
@@ -156,6 +175,82 @@ rules! {
             cost: Wei,
         } => "cost_above_policy", "max_cost_per_operation", (
             "the operation may cost {cost} (all its gas limits at maxFeePerGas), above max_cost_per_operation, {limit}"
+        );
+    }
+    call_gas {
+        /// Its gas for the call is too high.
+        CallGasAbovePolicy {
+            /// The maximum.
+            limit: u128,
+            /// The operation's.
+            used: u128,
+        } => "call_gas_above_policy", "max_call_gas", ("callGasLimit is {used}, above max_call_gas, {limit}");
+    }
+    verification_gas {
+        /// Its gas for the account's validation is too high.
+        VerificationGasAbovePolicy {
+            /// The maximum.
+            limit: u128,
+            /// The operation's.
+            used: u128,
+        } => "verification_gas_above_policy", "max_verification_gas", ("verificationGasLimit is {used}, above max_verification_gas, {limit}");
+    }
+    pre_verification_gas {
+        /// Its gas for the bundler is too high.
+        PreVerificationGasAbovePolicy {
+            /// The maximum.
+            limit: u128,
+            /// The operation's.
+            used: u128,
+        } => "pre_verification_gas_above_policy", "max_pre_verification_gas", ("preVerificationGas is {used}, above max_pre_verification_gas, {limit}");
+    }
+    gas {
+        /// Its gas is too high in all.
+        GasAbovePolicy {
+            /// The maximum.
+            limit: u128,
+            /// The operation's.
+            used: u128,
+        } => "gas_above_policy", "max_gas_per_operation", ("the sum of callGasLimit, verificationGasLimit and preVerificationGas is {used}, above max_gas_per_operation, {limit}");
+    }
+    fee {
+        /// Its fee is too high.
+        FeeAbovePolicy {
+            /// The maximum.
+            limit: u128,
+            /// The operation's.
+            used: u128,
+        } => "fee_above_policy", "max_fee_per_gas", ("maxFeePerGas is {used} wei, above max_fee_per_gas, {limit} wei");
+    }
+    priority_fee {
+        /// Its tip is too high.
+        PriorityFeeAbovePolicy {
+            /// The maximum.
+            limit: u128,
+            /// The operation's.
+            used: u128,
+        } => "priority_fee_above_policy", "max_priority_fee_per_gas", ("maxPriorityFeePerGas is {used} wei, above max_priority_fee_per_gas, {limit} wei");
+    }
+    market_fee {
+        /// Its fee is too high for the chain's current price.
+        FeeAboveMarket {
+            /// The maximum.
+            limit: u128,
+            /// The operation's.
+            used: u128,
+        } => "fee_above_market", "max_fee_percent", (
+            "maxFeePerGas is {used} wei, above max_fee_percent of the chain's base fee and suggested tip, {limit} wei"
+        );
+    }
+    market_priority_fee {
+        /// Its tip is too high for the chain's current price.
+        PriorityFeeAboveMarket {
+            /// The maximum.
+            limit: u128,
+            /// The operation's.
+            used: u128,
+        } => "priority_fee_above_market", "max_priority_fee_percent", (
+            "maxPriorityFeePerGas is {used} wei, above max_priority_fee_percent of the chain's suggested tip, {limit} wei"
         );
     }
     factory {

@@ -31,7 +31,7 @@ pub(super) fn row(error: &RelayError) -> (i32, &str, bool) {
             (INVALID_PARAMS, "idempotency_conflict", true)
         }
         RelayError::Policy { violation: Violation::PasskeyMissing, .. } => (SIGNATURE, "passkey_missing", false),
-        RelayError::Policy { violation, .. } => (REJECTED_BY_PAYMASTER, violation.reason(), false),
+        RelayError::Policy { violation, .. } => (REJECTED_BY_PAYMASTER, violation.reason(), violation.may_pass()),
         RelayError::ChainIdle { .. } => (TIME_RANGE, "chain_idle", true),
         // An operator has to act. Although an idle chain may catch up, waiting does not help.
         RelayError::ChainClock(_) => (FAILED, "clock_skewed", false),
