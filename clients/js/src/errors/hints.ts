@@ -50,7 +50,11 @@ const HINTS: Readonly<Record<string, string>> = {
   paymaster_deposit_too_low:
     "Lower gas limits, or try again later: the paymaster's deposit does not cover the worst case.",
   paymaster_not_ours: "Leave the paymaster fields out.",
+  policy_api_key_not_allowed: "Send the API key that the policy is for, or use another policy.",
+  policy_ended: "The policy is over: use another one.",
   policy_not_allowed: "Use one of limits.supported as policyId, or none.",
+  policy_not_started: "Wait until limits.limit (Unix seconds), or use another policy.",
+  policy_origin_not_allowed: "Serve the page from an origin that the policy lists, or use another policy.",
   quota_exhausted: "Wait until limits.resetAt (Unix seconds). A sponsorship through viem takes three calls.",
   rate_limited: "Wait for limits.retryAfter seconds. A sponsorship through viem takes three calls.",
   refusal_limit_reached: "Correct the reason of the earlier refusals, then wait.",
@@ -58,6 +62,7 @@ const HINTS: Readonly<Record<string, string>> = {
   registration_unknown: "Register again: a registration is valid for 300 s.",
   rp_id_mismatch: "The passkey belongs to another relying party than the operator's.",
   scope_missing: "The API key lacks the scope limits.required.",
+  sender_blocked: "The operator does not sponsor this account under this policy.",
   sender_not_allowed: "Use another policy, or ask the operator.",
   sender_not_from_factory: "Compute the sender from the same factory, owner and salt as the factory's data.",
   signature_scheme_conflict:

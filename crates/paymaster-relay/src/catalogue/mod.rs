@@ -1,6 +1,7 @@
 //! The validated configuration of chains, deployments and policies.
 
 mod chain;
+mod policies;
 mod validity;
 
 use std::sync::Arc;
@@ -159,15 +160,7 @@ fn check_deployments(deployments: &[Deployment]) -> Result<(), SettingsError> {
 
 fn check_policy(policy: &PolicySettings, settings: &Settings) -> Result<(), SettingsError> {
     policy.chain_ids.iter().try_for_each(|chain_id| check_known("policies.chain_ids", *chain_id, settings))?;
-    for (key, percent) in [
-        ("policies.max_fee_percent", policy.max_fee_percent),
-        ("policies.max_priority_fee_percent", policy.max_priority_fee_percent),
-    ] {
-        if percent.is_some_and(|percent| percent < 100) {
-            let problem = format!("policy {:?}: must be at least 100", policy.id);
-            return Err(SettingsError::Invalid { key, problem });
-        }
-    }
+    policies::check(policy, settings)?;
     check_simulation(policy, settings)
 }
 

@@ -16,6 +16,8 @@ pub struct Validity {
     pub ceiling: u64,
     /// The time within which the next block is expected.
     pub next_block: u64,
+    /// Unix seconds: the latest end of a window.
+    pub last: u64,
 }
 
 impl Validity {
@@ -30,6 +32,7 @@ impl Validity {
             most_unproven: settings.reservations.unproven_validity_seconds.unwrap_or(settings.validity_seconds),
             ceiling: settings.max_window_seconds,
             next_block: chain.block_seconds,
+            last: u64::MAX,
         };
         let block_seconds = match chain.is_listed {
             false => "chain.block_seconds".to_owned(),
@@ -68,6 +71,12 @@ impl Validity {
     pub(crate) fn of(self, is_proven: bool) -> Self {
         let most = if is_proven { self.most } else { self.most.min(self.most_unproven) };
         Self { most, ..self }
+    }
+
+    /// The validity under a policy with these limits: seconds, and Unix seconds of its end.
+    #[must_use]
+    pub(crate) fn limited(self, most: Option<u64>, last: Option<u64>) -> Self {
+        Self { most: self.most.min(most.unwrap_or(u64::MAX)), last: self.last.min(last.unwrap_or(u64::MAX)), ..self }
     }
 
     /// The minimum a client may request.

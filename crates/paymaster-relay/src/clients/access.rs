@@ -275,11 +275,19 @@ pub(crate) enum Access {
 
 impl Access {
     /// Admits and counts one call by that client.
-    pub(crate) fn call(&self, method: Method, client: Client, now: u64) -> Result<Caller, Denied> {
+    pub(crate) fn call(
+        &self,
+        method: Method,
+        client: Client,
+        origin: Option<Arc<str>>,
+        now: u64,
+    ) -> Result<Caller, Denied> {
         match self {
-            Self::Anonymous(anonymous) => anonymous.call(method, client, now).map(|()| Caller { key: None, client }),
+            Self::Anonymous(anonymous) => {
+                anonymous.call(method, client, now).map(|()| Caller { key: None, client, origin })
+            }
             Self::Key(live) => {
-                live.call(method, client, now).map(|()| Caller { key: Some(Arc::clone(&live.key)), client })
+                live.call(method, client, now).map(|()| Caller { key: Some(Arc::clone(&live.key)), client, origin })
             }
         }
     }

@@ -37,6 +37,7 @@ pub struct Caller {
     /// `None`: no API key was sent, and none is required.
     key: Option<Arc<ApiKey>>,
     client: Client,
+    origin: Option<Arc<str>>,
 }
 
 /// Whose work a request is, if no account is proven: strangers are distinguished by their address.
@@ -59,6 +60,12 @@ impl Caller {
     #[must_use]
     pub fn key(&self) -> Option<&ApiKey> {
         self.key.as_deref()
+    }
+
+    /// The header `Origin` of its request, which only browsers are bound to send truthfully.
+    #[must_use]
+    pub fn origin(&self) -> Option<&str> {
+        self.origin.as_deref()
     }
 
     /// The asker that the request's work is attributed to.

@@ -1,8 +1,9 @@
 //! The input of a policy.
 
-use proto::{AccountId, Address, UserOperation, Wei};
+use proto::{AccountId, Address, EntryPointVersion, UserOperation, Wei};
 
 use super::standing::Standing;
+use crate::clients::ApiKeyId;
 
 /// An operation and the known facts about it.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +21,17 @@ pub struct Case<'a> {
     pub cost: Wei,
     /// Whether a passkey of the account approved it, or is about to.
     pub proven: bool,
+    /// The version of its EntryPoint.
+    pub version: EntryPointVersion,
+    /// The header `Origin` of the request.
+    pub origin: Option<&'a str>,
+    /// The API key of the request.
+    pub api_key: Option<&'a ApiKeyId>,
+    /// Unix seconds: the later of host and chain.
+    pub now: u64,
+    /// Unix seconds: the end of its window, or the earliest possible end of a window that is not
+    /// fixed yet.
+    pub until: u64,
     /// The chain's current price; `None` until the chain was asked.
     pub market: Option<Market>,
 }

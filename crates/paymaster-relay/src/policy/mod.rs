@@ -26,6 +26,8 @@ pub struct Policy {
     simulates: bool,
     restricts_delegates: bool,
     compares_fees: bool,
+    validity_seconds: Option<u64>,
+    not_after: Option<u64>,
     rules: Rules,
 }
 
@@ -38,6 +40,8 @@ impl From<&PolicySettings> for Policy {
             simulates: settings.simulate,
             restricts_delegates: !settings.factories.is_empty() || !settings.targets.is_empty(),
             compares_fees: settings.max_fee_percent.or(settings.max_priority_fee_percent).is_some(),
+            validity_seconds: settings.validity_seconds,
+            not_after: settings.not_after.map(|time| time.0),
             rules: Rules::of(settings),
         }
     }
@@ -78,6 +82,18 @@ impl Policy {
     #[must_use]
     pub fn compares_fees(&self) -> bool {
         self.compares_fees
+    }
+
+    /// Seconds a sponsorship is valid for, if not the relay's.
+    #[must_use]
+    pub fn validity_seconds(&self) -> Option<u64> {
+        self.validity_seconds
+    }
+
+    /// Unix seconds: the time until which it sponsors.
+    #[must_use]
+    pub fn not_after(&self) -> Option<u64> {
+        self.not_after
     }
 
     /// Checks every rule. Pure and sync: the same case always gets the same answer.

@@ -3,10 +3,11 @@
 use alloy_primitives::{Address, Bytes, U256, address, bytes};
 use alloy_sol_types::SolCall;
 use proto::bytes::Bounded;
-use proto::{AccountId, Init, Uint256, UserOperation, Wei};
+use proto::{AccountId, EntryPointVersion, Init, Uint256, UserOperation, Wei};
 
 use super::calls::simple_account::{BatchV06, BatchV07, BatchV08, executeCall};
 use super::{Case, ListedStandings, Market, Policy, Standing, Standings, Violation};
+use crate::clients::ApiKeyId;
 use crate::settings::{AccountSettings, Membership, PolicySettings};
 
 const GOOD: Address = address!("00000000000000000000000000000000000000aa");
@@ -50,17 +51,27 @@ fn op(call_data: Vec<u8>) -> UserOperation {
 
 fn judge(policy: &Policy, op: &UserOperation, change: impl Fn(&mut Case<'_>)) -> Result<(), Violation> {
     let account_id: AccountId = "account".parse().unwrap();
-    let mut case = Case {
-        account_id: &account_id,
+    let mut case = case(&account_id, op);
+    change(&mut case);
+    policy.judge(&case)
+}
+
+/// A case that satisfies every rule which is not set.
+fn case<'a>(account_id: &'a AccountId, op: &'a UserOperation) -> Case<'a> {
+    Case {
+        account_id,
         standing: Some(standing()),
         op,
         delegate: None,
         cost: Wei(1000),
         proven: true,
+        version: EntryPointVersion::V07,
+        origin: None,
+        api_key: None,
+        now: 1000,
+        until: 1100,
         market: None,
-    };
-    change(&mut case);
-    policy.judge(&case)
+    }
 }
 
 fn batches(targets: &[Address]) -> [Vec<u8>; 4] {
@@ -270,6 +281,80 @@ fn a_sender_that_is_not_listed_is_refused() {
         judge(&policy, &op(Vec::new()), |_| {}),
         Err(Violation::SenderNotAllowed { sender: proto_address(GOOD) })
     );
+}
+
+#[test]
+fn a_blocked_sender_is_refused_even_if_it_is_listed() {
+    let listed = policy(r#","senders":["0x00000000000000000000000000000000000000aa"]"#);
+    let blocked = policy(
+        r#","senders":["0x00000000000000000000000000000000000000aa"],"blocked_senders":["0x00000000000000000000000000000000000000AA"]"#,
+    );
+    assert_eq!(judge(&listed, &op(Vec::new()), |_| {}), Ok(()));
+    let sender = proto_address(GOOD);
+    assert_eq!(judge(&blocked, &op(Vec::new()), |_| {}), Err(Violation::SenderBlocked { sender }));
+    let other = UserOperation { sender: proto_address(BAD), ..op(Vec::new()) };
+    let blocked = policy(r#","blocked_senders":["0x00000000000000000000000000000000000000aa"]"#);
+    assert_eq!(judge(&blocked, &other, |_| {}), Ok(()));
+}
+
+#[test]
+fn only_listed_versions_of_the_entry_point_are_sponsored() {
+    let policy = policy(r#","entry_point_versions":["0.7","0.8"]"#);
+    for version in EntryPointVersion::ALL {
+        let outcome = judge(&policy, &op(Vec::new()), |case| case.version = version);
+        let listed = matches!(version, EntryPointVersion::V07 | EntryPointVersion::V08);
+        let refused = Err(Violation::EntryPointVersionNotAllowed { version });
+        assert_eq!(outcome, if listed { Ok(()) } else { refused });
+    }
+}
+
+#[test]
+fn a_policy_sponsors_from_its_start_until_no_window_fits_before_its_end() {
+    let policy = policy(r#","not_before":"1970-01-01T00:16:40Z","not_after":"1970-01-01T00:20:00Z""#);
+    let at = |now, until| judge(&policy, &op(Vec::new()), |case| (case.now, case.until) = (now, until));
+    assert_eq!(at(1000, 1100), Ok(()));
+    assert_eq!(at(1100, 1200), Ok(()));
+    let early = at(999, 1099).unwrap_err();
+    assert_eq!((&early, early.may_pass()), (&Violation::PolicyNotStarted { not_before: 1000 }, true));
+    let late = at(1101, 1201).unwrap_err();
+    assert_eq!((&late, late.may_pass()), (&Violation::PolicyEnded { not_after: 1200 }, false));
+    assert_eq!(late.bounds(), Some(("1200".to_owned(), None)));
+}
+
+#[test]
+fn only_pages_at_listed_origins_are_sponsored() {
+    let judge = |origins: &str, origin: Option<&str>| {
+        let policy = policy(&format!(r#","origins":{origins}"#));
+        let (account_id, op) = ("account".parse().unwrap(), op(Vec::new()));
+        let case = Case { origin, ..case(&account_id, &op) };
+        policy.judge(&case)
+    };
+    const LISTED: &str = r#"["https://Dapp.example","chrome-extension://*"]"#;
+    for origin in ["https://dapp.example", "chrome-extension://abc"] {
+        assert_eq!(judge(LISTED, Some(origin)), Ok(()), "{origin}");
+    }
+    for origin in [Some("https://dapp.example.evil"), Some("http://dapp.example"), Some("null"), None] {
+        let violation = judge(LISTED, origin).unwrap_err();
+        assert_eq!(violation, Violation::OriginNotAllowed { origin: origin.map(str::to_owned) });
+    }
+    assert_eq!(judge(r#"["missing"]"#, None), Ok(()));
+    assert_eq!(judge("[]", None), Ok(()));
+    // The settings are refused for it; nothing passes all the same.
+    assert!(judge(r#"["nowhere"]"#, Some("nowhere")).is_err());
+}
+
+#[test]
+fn only_listed_api_keys_may_use_the_policy() {
+    let policy = policy(r#","api_keys":["0011223344556677"]"#);
+    let judge = |key: Option<&str>| {
+        let key = key.map(|id| ApiKeyId::from(id.to_owned()));
+        let (account_id, op) = ("account".parse().unwrap(), op(Vec::new()));
+        policy.judge(&Case { api_key: key.as_ref(), ..case(&account_id, &op) })
+    };
+    assert_eq!(judge(Some("0011223344556677")), Ok(()));
+    for other in [Some("0011223344556678"), Some(""), None] {
+        assert_eq!(judge(other), Err(Violation::ApiKeyNotAllowed), "{other:?}");
+    }
 }
 
 #[test]

@@ -85,14 +85,14 @@ impl CallsLayer {
     /// against the caller's key.
     fn admit(&self, request: &Request<'_>) -> Result<(Caller, OfPath), EdgeError> {
         let entrance = request.extensions().get::<Entrance>();
-        let (access, client, chain) = match entrance {
-            Some(Entrance::Open { access, client, chain }) => (access, *client, chain.clone()),
+        let (access, client, chain, origin) = match entrance {
+            Some(Entrance::Open { access, client, chain, origin }) => (access, *client, chain.clone(), origin.clone()),
             Some(Entrance::Refused(error)) => return Err(error.clone()),
             None => return Err(EdgeError::Failed),
         };
         let method = Method::named(&request.method)
             .ok_or_else(|| EdgeError::MethodNotFound { method: Excerpt(&request.method).to_string() })?;
-        let caller = access.call(method, client, self.clock.now())?;
+        let caller = access.call(method, client, origin, self.clock.now())?;
         Ok((caller, chain))
     }
 

@@ -190,7 +190,7 @@ impl EdgeLayer {
         let Some(client) = client else { return Entrance::Refused(EdgeError::Failed) };
         let origin = headers.get(ORIGIN).map(|value| String::from_utf8_lossy(value.as_bytes()));
         match self.api_keys.admit(keys, origin.as_deref()) {
-            Ok(access) => Entrance::Open { access, client, chain },
+            Ok(access) => Entrance::Open { access, client, chain, origin: origin.as_deref().map(Arc::from) },
             Err(denied) => Entrance::Refused(denied.into()),
         }
     }

@@ -58,7 +58,7 @@ pub(crate) struct OfPath(pub(crate) Option<Arc<Chain>>);
 /// other.
 #[derive(Clone, Debug)]
 enum Entrance {
-    Open { access: Access, client: Client, chain: OfPath },
+    Open { access: Access, client: Client, chain: OfPath, origin: Option<Arc<str>> },
     Refused(EdgeError),
 }
 

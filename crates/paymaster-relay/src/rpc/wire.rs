@@ -176,6 +176,8 @@ impl Wire<'_> {
         if let Some(paymaster) = echo.as_ref().filter(|paymaster| paymaster.address != deployment.paymaster) {
             return Err(RequestError::PaymasterNotOurs { given: paymaster.address, ours: deployment.paymaster });
         }
+        let policy = self.policy(&chain.catalogue, choices.policy_id.as_deref())?;
+        let most = chain.catalogue.validity.limited(policy.validity_seconds(), policy.not_after());
         Ok(DraftRequest {
             chain: Arc::clone(chain),
             deployment,
@@ -184,8 +186,8 @@ impl Wire<'_> {
             placeholders: Placeholders { signature, authorisation },
             echo,
             account_id,
-            policy: self.policy(&chain.catalogue, choices.policy_id.as_deref())?,
-            validity: validity(chain.catalogue.validity, choices.valid_for_seconds)?,
+            policy,
+            validity: validity(most, choices.valid_for_seconds)?,
             caller: self.caller.clone(),
         })
     }

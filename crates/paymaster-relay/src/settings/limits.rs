@@ -1,11 +1,12 @@
 //! Settings of policies, and of the standing of accounts.
 
-use proto::{AccountId, Address};
+use proto::{AccountId, Address, EntryPointVersion};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::amount::WeiAmount;
 use super::gas::GasAmount;
+use super::utc_time::UtcTime;
 
 /// A sponsorship policy. Every rule must hold.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -20,6 +21,35 @@ pub struct PolicySettings {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub senders: Vec<Address>,
+    /// The senders that are not sponsored, whatever else allows them.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub blocked_senders: Vec<Address>,
+    /// The versions of the EntryPoint that it sponsors operations of. Empty: any.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub entry_point_versions: Vec<EntryPointVersion>,
+    /// The time from which it sponsors, in UTC: `2026-12-01T00:00:00Z`. Unset: always.
+    #[serde(default)]
+    pub not_before: Option<UtcTime>,
+    /// The time until which it sponsors, in UTC. No window reaches beyond it, so that no operation
+    /// is mined later; the last one is sponsored when `min_validity_seconds` and a block are left.
+    /// Unset: forever.
+    #[serde(default)]
+    pub not_after: Option<UtcTime>,
+    /// Seconds a sponsorship is valid for, at most `relay.validity_seconds`, which is the default.
+    #[serde(default)]
+    pub validity_seconds: Option<u64>,
+    /// The origins whose pages it sponsors (the header `Origin`), for example
+    /// `https://dapp.example`; `chrome-extension://*`, `null`, and `missing` for requests without
+    /// one, as servers send them. It binds browsers only: any other client can send any origin.
+    /// Empty: any.
+    #[serde(default)]
+    pub origins: Vec<String>,
+    /// The ids of the API keys that may use it (`super-relay api-key list`). Empty: any, and
+    /// requests without a key.
+    #[serde(default)]
+    pub api_keys: Vec<String>,
     /// The contracts that the callData may call; every inner call of a batch is checked, and an
     /// unknown encoding is refused. The sender's own code decides what it does with its callData:
     /// without `senders`, any contract whose `execute` ignores its arguments is accepted. Empty:

@@ -15,6 +15,7 @@ mod redis;
 mod relay_key;
 mod reservations;
 mod rpc;
+mod utc_time;
 
 use std::path::PathBuf;
 
@@ -36,6 +37,7 @@ pub(crate) use relay_key::PassphrasePlace;
 pub use relay_key::RelayKeySettings;
 pub use reservations::ReservationSettings;
 pub use rpc::RpcSettings;
+pub use utc_time::UtcTime;
 
 /// The paymaster relay.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

@@ -69,7 +69,8 @@ impl Quoter {
         let now = draft.chain.time.note(facts.block);
         check_account(draft, &facts)?;
         let seen = Seen { delegate: current_delegate(&draft.op, &facts), market: market(draft, &facts).await? };
-        if seen != Seen::default() {
+        // The policy's end is compared with the chain's time too.
+        if seen != Seen::default() || draft.policy.not_after().is_some() {
             self.judge_with(draft, &terms, is_proven, seen).await?;
         }
         check_fee(&draft.op, gas, facts.base_fee)?;
@@ -135,6 +136,7 @@ impl Quoter {
         proven: bool,
         seen: Seen,
     ) -> Result<(), RelayError> {
+        let now = draft.chain.time.now();
         let case = Case {
             account_id: &draft.account_id,
             standing: self.standings.of_request(&draft.account_id, draft.op.sender, proven).await?,
@@ -142,6 +144,11 @@ impl Quoter {
             delegate: seen.delegate.or(draft.delegate_beside),
             cost: cost(draft, terms),
             proven,
+            version: draft.deployment.entry_point.version,
+            origin: draft.caller.origin(),
+            api_key: draft.caller.key_id(),
+            now,
+            until: terms.valid_until.max(draft.validity.needed(now)),
             market: seen.market,
         };
         draft.policy.judge(&case).map_err(|violation| {

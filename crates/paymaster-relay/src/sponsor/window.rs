@@ -27,7 +27,7 @@ impl Window {
         let (earliest, latest) = (now.earliest(), now.latest());
         let widest = validity.ceiling.saturating_add(WINDOW_SLACK);
         // No later and no wider than the trusted application signs.
-        let bound = now.host.saturating_add(validity.ceiling).min(earliest.saturating_add(widest));
+        let bound = now.host.saturating_add(validity.ceiling).min(earliest.saturating_add(widest)).min(validity.last);
         let until = asked(validity, now).min(bound);
         if until < validity.needed(latest) {
             return Err(impossible(now));
@@ -38,7 +38,7 @@ impl Window {
 
     /// Whether a new request could still get the window of an earlier answer.
     pub(super) fn still_suits(self, validity: &Validity, now: &Now) -> bool {
-        let most = asked(validity, now).min(now.host.saturating_add(validity.ceiling));
+        let most = asked(validity, now).min(now.host.saturating_add(validity.ceiling)).min(validity.last);
         let width = self.until.checked_sub(self.after);
         self.after <= now.earliest()
             && (validity.needed(now.latest())..=most).contains(&self.until)
@@ -67,7 +67,8 @@ mod tests {
     use super::*;
 
     const T: u64 = 1_800_000_000;
-    const VALIDITY: Validity = Validity { least: 60, most: 600, most_unproven: 600, ceiling: 3600, next_block: 12 };
+    const VALIDITY: Validity =
+        Validity { least: 60, most: 600, most_unproven: 600, ceiling: 3600, next_block: 12, last: u64::MAX };
 
     fn at(host: u64, block: u64) -> Now {
         Now { host, block, arrived_late: 0 }
@@ -100,6 +101,17 @@ mod tests {
                 ),
             }
             assert_eq!(Window::of(&VALIDITY, &ahead).is_ok(), apart <= 3528);
+        }
+    }
+
+    #[test]
+    fn no_window_reaches_beyond_the_end_of_its_policy() {
+        for left in 72..700 {
+            let validity = Validity { last: T + left, ..VALIDITY };
+            let window = Window::of(&validity, &at(T, T)).unwrap();
+            assert_eq!(window.until, T + left.min(600));
+            assert!(window.still_suits(&validity, &at(T, T)));
+            assert!(left >= 600 || !Window { until: T + left + 1, ..window }.still_suits(&validity, &at(T, T)));
         }
     }
 

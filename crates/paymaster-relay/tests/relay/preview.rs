@@ -239,6 +239,23 @@ fn cases() -> Vec<Case> {
         Case::settings("balance_too_low", |settings| settings["policies"][0]["min_balance"] = json!(1)),
         Case::settings("membership_too_low", |settings| settings["policies"][0]["min_membership"] = json!("basic")),
         Case::settings("sender_not_allowed", |settings| settings["policies"][0]["senders"] = json!([NOBODY])),
+        Case::settings("sender_blocked", |settings| settings["policies"][0]["blocked_senders"] = json!([NOBODY]))
+            .with(|_, _, draft| Box::pin(async move { Draft { sender: NOBODY, ..draft } })),
+        Case::settings("entry_point_version_not_allowed", |settings| {
+            settings["policies"][0]["entry_point_versions"] = json!(["0.6"]);
+        }),
+        Case::settings("policy_not_started", |settings| {
+            settings["policies"][0]["not_before"] = json!("9999-01-01T00:00:00Z");
+        }),
+        Case::settings("policy_ended", |settings| {
+            settings["policies"][0]["not_after"] = json!("2020-01-01T00:00:00Z");
+        }),
+        Case::settings("policy_origin_not_allowed", |settings| {
+            settings["policies"][0]["origins"] = json!(["https://dapp.example"]);
+        }),
+        Case::settings("policy_api_key_not_allowed", |settings| {
+            settings["policies"][0]["api_keys"] = json!(["0011223344556677"]);
+        }),
         Case::settings("call_gas_above_policy", |settings| settings["policies"][0]["max_call_gas"] = json!(1)),
         Case::settings("verification_gas_above_policy", |settings| {
             settings["policies"][0]["max_verification_gas"] = json!(1);

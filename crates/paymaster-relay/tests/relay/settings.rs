@@ -206,11 +206,42 @@ fn a_policy_that_could_sponsor_nothing_is_refused_by_the_name_of_its_rule() {
             json!({ "max_priority_fee_percent": 0 }),
             "policies.max_priority_fee_percent: policy \"one\": must be at least 100",
         ),
+        (
+            json!({ "not_before": "2026-01-01T00:00:00Z", "not_after": "2026-01-01T00:00:00Z" }),
+            "policies.not_after: policy \"one\": must be later than not_before",
+        ),
+        (
+            json!({ "origins": ["missing", "https://dapp.example/"] }),
+            "policies.origins: policy \"one\": \"https://dapp.example/\" is not an origin: expected \
+             scheme://host[:port] without a path, scheme://*, null, missing or *",
+        ),
+        (
+            json!({ "api_keys": ["srk_a"] }),
+            "policies.api_keys: policy \"one\": one of 5 characters is no id: list ids, not keys",
+        ),
+        (
+            json!({ "validity_seconds": 71 }),
+            "policies.validity_seconds: policy \"one\": must be from 72 (min_validity_seconds and block_seconds \
+             together) to 600 (relay.validity_seconds)",
+        ),
+        (
+            json!({ "validity_seconds": 601 }),
+            "policies.validity_seconds: policy \"one\": must be from 72 (min_validity_seconds and block_seconds \
+             together) to 600 (relay.validity_seconds)",
+        ),
     ] {
         let mut one = settings();
         one["policies"][0].as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
         assert_eq!(checked(&one), Err(expected.to_owned()));
     }
+}
+
+#[test]
+fn a_time_that_is_none_is_refused_with_the_form_that_is_expected() {
+    let mut one = settings();
+    one["policies"][0]["not_after"] = json!("2026-12-01");
+    let error = serde_json::from_value::<Settings>(one).unwrap_err().to_string();
+    assert!(error.contains("2026-12-01") && error.contains("in the form of 2026-12-31T23:59:59Z"), "{error}");
 }
 
 #[test]

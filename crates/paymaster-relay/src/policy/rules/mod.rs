@@ -2,17 +2,22 @@
 //! each violation its reason, setting and text.
 
 mod account;
+mod api_key;
 mod balance;
+mod blocked;
 mod bounds;
 mod cost;
+mod entry_point;
 mod factory;
 mod market;
 mod membership;
+mod origin;
 mod passkey;
+mod period;
 mod sender;
 mod target;
 
-use proto::{Address, Wei};
+use proto::{Address, EntryPointVersion, Wei};
 
 use self::bounds::{call_gas, fee, gas, pre_verification_gas, priority_fee, verification_gas};
 use self::market::{market_fee, market_priority_fee};
@@ -108,15 +113,21 @@ impl Violation {
             | Self::PriorityFeeAbovePolicy { limit, used }
             | Self::FeeAboveMarket { limit, used }
             | Self::PriorityFeeAboveMarket { limit, used } => Some((limit.to_string(), Some(used.to_string()))),
+            Self::PolicyNotStarted { not_before: limit } | Self::PolicyEnded { not_after: limit } => {
+                Some((limit.to_string(), None))
+            }
             _ => None,
         }
     }
 
-    /// Whether the same operation may satisfy the rule later without a change of settings: the
-    /// chain's price may rise.
+    /// The reasons of violations that may end without a change of settings: the chain's price may
+    /// rise, and policies start.
+    pub const PASSING: [&str; 3] = ["fee_above_market", "priority_fee_above_market", "policy_not_started"];
+
+    /// Whether the same operation may satisfy the rule later without a change of settings.
     #[must_use]
-    pub const fn may_pass(&self) -> bool {
-        matches!(self, Self::FeeAboveMarket { .. } | Self::PriorityFeeAboveMarket { .. })
+    pub fn may_pass(&self) -> bool {
+        Self::PASSING.contains(&self.reason())
     }
 }
 
@@ -158,6 +169,48 @@ rules! {
         PasskeyMissing => "passkey_missing", "allow_without_passkey", (
             "this policy sponsors nothing without a passkey (allow_without_passkey)"
         );
+    }
+    period {
+        /// Its start is still to come.
+        PolicyNotStarted {
+            /// Unix seconds.
+            not_before: u64,
+        } => "policy_not_started", "not_before", ("the policy starts at Unix time {not_before} (not_before)");
+        /// Its end is past, or so close that no window fits.
+        PolicyEnded {
+            /// Unix seconds.
+            not_after: u64,
+        } => "policy_ended", "not_after", ("the policy ends at Unix time {not_after} (not_after), before a window would");
+    }
+    api_key {
+        /// Another key, or none.
+        ApiKeyNotAllowed => "policy_api_key_not_allowed", "api_keys", ("the request's API key is not one of api_keys");
+    }
+    origin {
+        /// Another origin, or none.
+        OriginNotAllowed {
+            /// The header, truncated.
+            origin: Option<String>,
+        } => "policy_origin_not_allowed", "origins", (
+            "{} is not one of origins",
+            origin.as_ref().map_or_else(|| "a request without an Origin header".to_owned(), |origin| format!("the origin {origin}"))
+        );
+    }
+    entry_point {
+        /// The list of versions does not contain it.
+        EntryPointVersionNotAllowed {
+            /// The version of the operation's EntryPoint.
+            version: EntryPointVersion,
+        } => "entry_point_version_not_allowed", "entry_point_versions", (
+            "the EntryPoint's version {} is not one of entry_point_versions", version.as_str()
+        );
+    }
+    blocked {
+        /// The list of blocked senders contains it.
+        SenderBlocked {
+            /// The operation's sender.
+            sender: Address,
+        } => "sender_blocked", "blocked_senders", ("the sender {sender} is one of blocked_senders");
     }
     sender {
         /// The list of senders does not contain it.

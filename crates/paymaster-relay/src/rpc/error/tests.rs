@@ -34,6 +34,7 @@ fn passing() -> Vec<RelayError> {
         // deploys with CREATE.
         OperationError::SenderNotFromFactory { sender: Address::default(), created: Address::default() }.into(),
         OperationError::FeeTooLow { least: 2, given: 1 }.into(),
+        RelayError::Policy { policy_id: String::new(), violation: Violation::FeeAboveMarket { limit: 1, used: 2 } },
         RelayError::ChainIdle { seconds: 4000 },
         RelayError::PaymasterReplaced { stored: Address::default() },
         RelayError::PaymasterPaused,
