@@ -10,6 +10,7 @@ mod parameters;
 mod results;
 mod schema;
 mod scope;
+mod verdicts;
 
 pub use document::{Reason, document};
 pub use ids::in_place_of;
@@ -18,10 +19,12 @@ pub use openrpc::OpenRpc;
 pub use parameter::{Param, Parameter, positions};
 pub use parameters::{
     BundledOperation, ChainId, Context, InvitationOptions, Options, PolicyIds, StateOverrides, UserOperation,
+    ValidationOptions,
 };
 pub use results::{
     AccountInfo, BundlerResult, Credential, CredentialRequest, Intent, Invitation, LaterPaymasterFields,
-    PaymasterFields, PolicyData, PolicyLimit, SponsorName, SponsoredGas, SponsoredOperation, StubData, ValidPolicy,
-    VerificationProof,
+    PaymasterFields, PolicyData, PolicyLimit, SponsorName, SponsorResult, SponsoredGas, SponsoredOperation, StubData,
+    ValidPolicy, VerificationProof,
 };
 pub use scope::{InvalidScope, Scope};
+pub use verdicts::{DryRun, Outcome, Verdict};

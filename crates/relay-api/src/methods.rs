@@ -11,10 +11,10 @@ use crate::openrpc::OpenRpc;
 use crate::parameter::{Described, Param};
 use crate::parameters::{
     BundledOperation, ChainId, Context, InvitationOptions, Options, PolicyIds, StateOverrides, UserOperation,
+    ValidationOptions,
 };
 use crate::results::{
-    AccountInfo, BundlerResult, Intent, Invitation, PaymasterFields, SponsoredGas, SponsoredOperation, StubData,
-    ValidPolicy,
+    AccountInfo, BundlerResult, Intent, Invitation, PaymasterFields, SponsorResult, SponsoredGas, StubData, ValidPolicy,
 };
 use crate::schema::{
     AddressText, FoundOperationObject, GasEstimateObject, GasPriceObject, HashText, QuantityText, ReceiptObject,
@@ -130,11 +130,12 @@ macro_rules! methods {
 
 methods! {
     /// Sponsors a user operation, and has the account's key in the TEE sign it if a passkey
-    /// approved it: the result is the complete operation, ready to send.
+    /// approved it: the result is the complete operation, ready to send. With the option `dryRun`
+    /// it only says what each rule would say, and charges nothing.
     [Sponsor] "pm_sponsor_with_tee", "pm_sponsor_with_passkey" =>
     sponsor(
         user_operation: UserOperation, account_id: AccountId, passkey: Option<PasskeyAssertion>, options: Options
-    ) -> "sponsoredOperation" SponsoredOperation;
+    ) -> "sponsoredOperation" SponsorResult;
 
     /// What a passkey has to approve for a sponsorship, as WebAuthn request options.
     [Sponsor] "pm_getSponsorshipIntent" =>
@@ -159,10 +160,11 @@ methods! {
         user_operation: UserOperation, entry_point: Address, context: Context
     ) -> "sponsoredGas" SponsoredGas;
 
-    /// Pimlico's: those of the policies that would sponsor the operation.
+    /// Pimlico's: those of the policies that would sponsor the operation; with the option
+    /// `verdicts` all of them, and what each of their rules says.
     [Sponsor] "pm_validateSponsorshipPolicies" =>
     validate_policies(
-        user_operation: UserOperation, entry_point: Address, policy_ids: PolicyIds
+        user_operation: UserOperation, entry_point: Address, policy_ids: PolicyIds, options: ValidationOptions
     ) -> "validPolicies" Vec<ValidPolicy>;
 
     /// The addresses of the EntryPoints, the default first.

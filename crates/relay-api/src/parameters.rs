@@ -5,7 +5,7 @@ mod choices;
 mod invitation;
 mod values;
 
-pub use choices::{Context, Options};
+pub use choices::{Context, Options, ValidationOptions};
 pub use invitation::InvitationOptions;
 pub use values::{BundledOperation, ChainId, PolicyIds, StateOverrides, UserOperation};
 

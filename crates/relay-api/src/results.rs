@@ -16,6 +16,7 @@ use crate::schema::{
     AccountIdText, AddressText, Base64UrlText, BytesText, DecimalText, HashText, QuantityText, SignatureText,
     UserOperationObject,
 };
+use crate::verdicts::{DryRun, Verdict};
 
 /// The client's own operation, ready to send, and its parts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -50,6 +51,16 @@ pub struct SponsoredOperation {
     /// The paymaster fields, unpacked; absent on v0.6.
     #[serde(flatten)]
     pub paymaster_fields: Option<LaterPaymasterFields>,
+}
+
+/// A sponsored operation, or the verdicts on it where the request is a dry run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum SponsorResult {
+    /// With `dryRun`.
+    DryRun(DryRun),
+    /// Otherwise.
+    Sponsored(Box<SponsoredOperation>),
 }
 
 /// The approvals of a sponsorship.
@@ -142,6 +153,12 @@ pub struct ValidPolicy {
     pub sponsorship_policy_id: String,
     /// What a wallet may show of it.
     pub data: PolicyData,
+    /// With the option `verdicts`: whether it would sponsor the operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sponsors: Option<bool>,
+    /// With the option `verdicts`: what each rule says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdicts: Option<Vec<Verdict>>,
 }
 
 /// What a wallet may show of a policy.
@@ -162,7 +179,7 @@ impl ValidPolicy {
     #[must_use]
     pub fn new(id: String, sponsor: String) -> Self {
         let data = PolicyData { name: Some(id.clone()), author: Some(sponsor), icon: None, description: None };
-        Self { sponsorship_policy_id: id, data }
+        Self { sponsorship_policy_id: id, data, sponsors: None, verdicts: None }
     }
 }
 
@@ -311,5 +328,16 @@ impl Credential {
     #[must_use]
     pub fn passkey(id: &CredentialId) -> Self {
         Self { kind: "public-key".to_owned(), id: to_base64url(id) }
+    }
+}
+
+impl SponsorResult {
+    /// The sponsored operation; `None` of a dry run.
+    #[must_use]
+    pub fn sponsored(self) -> Option<SponsoredOperation> {
+        match self {
+            Self::Sponsored(sponsored) => Some(*sponsored),
+            Self::DryRun(_) => None,
+        }
     }
 }

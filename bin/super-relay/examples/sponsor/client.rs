@@ -31,7 +31,8 @@ pub async fn sponsor(
         return Err("the relay wants another operation approved than this one".into());
     }
     let passkey = approve(&intent.webauthn)?;
-    Ok(relay.sponsor(operation.clone().into(), account_id.into(), passkey.into(), options()).await?)
+    let answer = relay.sponsor(operation.clone().into(), account_id.into(), passkey.into(), options()).await?;
+    answer.sponsored().ok_or_else(|| "the relay answered with a dry run".into())
 }
 
 /// What the passkey approves, computed here: the user sees nothing of it (docs/api.md, "Digests").

@@ -302,6 +302,8 @@ impl Job {
             .sponsor(self.param(), account_id.to_string().into(), passkey.into(), self.options())
             .await
             .map_err(|error| relay.failed("pm_sponsor_with_tee", error))?;
+        let unasked = || SendError::OtherOperation("it is the answer to a dry run".to_owned());
+        let answer = answer.sponsored().ok_or_else(unasked)?;
         let fields = match answer.paymaster_fields {
             Some(fields) => PaymasterFields::Later(fields),
             None => PaymasterFields::V06 { paymaster_and_data: answer.paymaster_and_data },

@@ -24,6 +24,7 @@ async fn one_connection_carries_a_sponsorship_from_intent_to_answer() {
     let intent = client.intent(op(), account.id.as_str().into(), Param::absent()).await.unwrap();
     let assertion = account.passkey.assert(&json!(intent.webauthn)).unwrap();
     let answer = client.sponsor(op(), account.id.as_str().into(), assertion.into(), Param::absent()).await.unwrap();
+    let answer = answer.sponsored().unwrap();
 
     assert!(world.entry_point().handle_ops(&answer.user_operation.into()).await.unwrap().success);
 }

@@ -11,7 +11,7 @@ mod standing;
 use proto::Wei;
 
 pub use case::{Case, Market};
-pub use rules::Violation;
+pub use rules::{RuleVerdict, Violation};
 pub use standing::{ListedStandings, Standing, Standings};
 
 use crate::settings::PolicySettings;
@@ -102,6 +102,12 @@ impl Policy {
     /// The first [`Violation`], cheapest rules first.
     pub fn judge(&self, case: &Case<'_>) -> Result<(), Violation> {
         self.rules.judge(case)
+    }
+
+    /// What each rule says by itself.
+    #[must_use]
+    pub fn verdicts(&self, case: &Case<'_>) -> Vec<RuleVerdict> {
+        self.rules.verdicts(case)
     }
 }
 

@@ -284,6 +284,24 @@ fn a_sender_that_is_not_listed_is_refused() {
 }
 
 #[test]
+fn every_rule_says_what_it_would_say_by_itself() {
+    let policy = policy(r#","min_balance":51,"max_call_gas":0,"senders":["0x00000000000000000000000000000000000000bb"]"#);
+    let (account_id, op) = ("account".parse().unwrap(), op(vec![1]));
+    let verdicts = policy.verdicts(&case(&account_id, &op));
+    let refused: Vec<_> =
+        verdicts.iter().filter(|verdict| verdict.outcome.is_err()).map(|verdict| verdict.rule).collect();
+    assert_eq!(refused, ["min_balance", "senders", "max_call_gas"]);
+    let rules: Vec<_> = verdicts.iter().map(|verdict| verdict.rule).collect();
+    assert!(rules.contains(&"targets") && rules.contains(&"max_fee_percent"), "{rules:?}");
+    assert_eq!(policy.judge(&case(&account_id, &op)).unwrap_err().rule(), "min_balance", "the first decides");
+
+    let unlisted = policy.verdicts(&Case { standing: None, ..case(&account_id, &op) });
+    let open: Vec<_> = unlisted.iter().filter(|verdict| verdict.is_of_another).map(|verdict| verdict.rule).collect();
+    assert_eq!(open, ["min_balance", "min_membership"], "without an entry there is nothing to compare");
+    assert_eq!(unlisted[0].rule, "accounts");
+}
+
+#[test]
 fn a_blocked_sender_is_refused_even_if_it_is_listed() {
     let listed = policy(r#","senders":["0x00000000000000000000000000000000000000aa"]"#);
     let blocked = policy(

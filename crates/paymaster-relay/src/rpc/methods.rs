@@ -5,12 +5,12 @@ use std::sync::Arc;
 use jsonrpsee::core::async_trait;
 use jsonrpsee::types::{ErrorObjectOwned, Extensions};
 use proto::command::PasskeyAssertion;
-use proto::json::InvalidField;
+use proto::json::{GasFields, InvalidField};
 use proto::{AccountId, Address, Quantity, UserOpHash, Wei, worst_case_cost};
 use relay_api::{
     AccountInfo, BundledOperation, BundlerResult, ChainId, Context, Intent, Invitation, InvitationOptions, OpenRpc,
-    Options, Param, PaymasterFields, PolicyIds, RelayApiServer, SponsoredGas, SponsoredOperation, StateOverrides,
-    StubData, UserOperation, ValidPolicy, document,
+    Options, Param, PaymasterFields, PolicyIds, RelayApiServer, SponsorResult, SponsoredGas, StateOverrides, StubData,
+    UserOperation, ValidPolicy, ValidationOptions, document,
 };
 use serde_json::json;
 
@@ -18,7 +18,7 @@ use super::call_log::CallLog;
 use super::error::Refused;
 use super::report::{Answer, Call, Reports, Sponsorship};
 use super::wire::{Erc7677, Pimlico, Wire};
-use super::{answer, pimlico, reasons};
+use super::{answer, pimlico, reasons, verdicts};
 use crate::bundler::{BundlerCall, Bundlers};
 use crate::catalogue::{Catalogue, ChainCatalogue};
 use crate::chains::{Chain, Chains};
@@ -104,12 +104,18 @@ impl RelayApiServer for Methods {
         account_id: Param<AccountId>,
         passkey: Param<Option<PasskeyAssertion>>,
         options: Param<Options>,
-    ) -> Outcome<SponsoredOperation> {
+    ) -> Outcome<SponsorResult> {
         let call = Call::of(extensions);
         let run = async {
             let parsed = self.wire(&call).sponsor(&user_operation, &account_id, &passkey, &options)?;
+            if parsed.is_dry_run {
+                let policy_id = parsed.request.draft.policy.id().to_owned();
+                let verdicts = self.sponsor.dry_run(parsed.request).await?;
+                return Ok(SponsorResult::DryRun(verdicts::dry_run(policy_id, verdicts)).into());
+            }
             let (sponsored, sponsorship) = sponsor(&self.sponsor, parsed.request).await?;
             let result = answer::sponsored(&sponsored, parsed.document, &call.request_id);
+            let result = SponsorResult::Sponsored(Box::new(result));
             Ok(Answer { result, sponsorship: Some(sponsorship) })
         };
         self.reports.answer(&call, run).await
@@ -191,14 +197,23 @@ impl RelayApiServer for Methods {
         op: Param<UserOperation>,
         entry_point: Param<Address>,
         policy_ids: Param<PolicyIds>,
+        options: Param<ValidationOptions>,
     ) -> Outcome<Vec<ValidPolicy>> {
         let call = Call::of(extensions);
         let run = async {
             let PolicyIds(ids) = policy_ids.parse().map_err(RequestError::from)?;
+            let options = options.parse().map_err(RequestError::from)?;
             let mut policies = Vec::new();
             for id in ids {
                 let context = json!({ "policyId": id }).into();
                 let pimlico = Pimlico { op: &op, entry_point: &entry_point, context: &context };
+                if options.verdicts {
+                    let draft = self.wire(&call).pimlico_draft(pimlico)?;
+                    let judged = self.sponsor.verdicts(&draft, GasFields::Optional).await?;
+                    let policy = ValidPolicy::new(id, self.catalogue.sponsor_name.clone());
+                    policies.push(verdicts::of_policy(policy, &judged));
+                    continue;
+                }
                 let outcome = match self.wire(&call).pimlico_draft(pimlico) {
                     Ok(draft) => self.sponsor.stub(&draft).await,
                     Err(error) => Err(error.into()),

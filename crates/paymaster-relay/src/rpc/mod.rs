@@ -15,6 +15,7 @@ mod report;
 mod route;
 mod server;
 mod sources;
+mod verdicts;
 mod wire;
 
 pub use page::Page;

@@ -19,6 +19,7 @@ use crate::sponsor::{DraftRequest, Placeholders, SponsorRequest};
 
 /// The list of a preview.
 const INTENTS: &str = "options.intents";
+const DRY_RUN: &str = "options.dryRun";
 
 /// The context of parsing.
 pub(super) struct Wire<'a> {
@@ -31,6 +32,8 @@ pub(super) struct Wire<'a> {
 /// A request, and the client's own JSON of the operation for the answer.
 pub(super) struct Parsed {
     pub(super) request: SponsorRequest,
+    /// Whether it only asks what the rules would say.
+    pub(super) is_dry_run: bool,
     pub(super) document: Map<String, Value>,
 }
 
@@ -63,7 +66,7 @@ struct Choices {
 
 impl From<Options> for Choices {
     fn from(options: Options) -> Self {
-        let Options { entry_point, chain_id, policy_id, idempotency_key, intents: _ } = options;
+        let Options { entry_point, chain_id, policy_id, idempotency_key, intents: _, dry_run: _ } = options;
         Self { entry_point, chain_id, policy_id, idempotency_key, ..Self::default() }
     }
 }
@@ -81,11 +84,12 @@ impl Wire<'_> {
         if options.intents.is_some() {
             return Err(invalid(INTENTS, "only for pm_getSponsorshipIntent: here the list is passkey.intents"));
         }
+        let is_dry_run = options.dry_run;
         let choices = options.into();
         let UserOperation(document) = op.parse()?;
         let draft = self.draft(op, GasFields::Required, account_id.parse()?, &choices)?;
         let request = SponsorRequest::new(draft, passkey.parse()?, choices.idempotency_key, self.request_id.0.clone());
-        Ok(Parsed { request, document })
+        Ok(Parsed { request, is_dry_run, document })
     }
 
     /// The request of `pm_getSponsorshipIntent`, and the challenge that approves it: its intent
@@ -97,6 +101,9 @@ impl Wire<'_> {
         options: &Param<Options>,
     ) -> Result<(DraftRequest, IntentHash), RequestError> {
         let mut options = options.parse()?;
+        if options.dry_run {
+            return Err(invalid(DRY_RUN, "only for pm_sponsor_with_tee: an intent charges nothing"));
+        }
         let list = options.intents.take();
         let draft = self.draft(op, GasFields::Required, account_id.parse()?, &options.into())?;
         let intent = draft.intent();

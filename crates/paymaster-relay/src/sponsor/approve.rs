@@ -12,6 +12,7 @@ use super::known::{check_paymaster, check_policy, needs_renewal, needs_signing};
 use super::quote::{Quote, Quoter};
 use super::request::{DraftRequest, SponsorRequest};
 use super::simulation;
+use super::verdicts::{RESERVATIONS, SIMULATE, TEE, Verdict};
 use crate::budget::{Excess, Limit};
 use crate::catalogue::Catalogue;
 use crate::error::RelayError;
@@ -125,6 +126,40 @@ impl Approver {
         }
     }
 
+    /// What each rule of the policy says, and each further check. Charges nothing.
+    pub(super) async fn verdicts(
+        &self,
+        draft: &DraftRequest,
+        principal: Principal,
+        gas: GasFields,
+    ) -> Result<Vec<Verdict>, RelayError> {
+        const NO_TERMS: &str = "the operation is refused under any policy";
+        let is_proven = principal.is_proven();
+        let (mut verdicts, quote) = self.quoter.survey(draft, gas, is_proven).await?;
+        let Some(quote) = quote else {
+            let checks = [TEE, RESERVATIONS].into_iter().chain(draft.policy.simulates().then_some(SIMULATE));
+            verdicts.extend(checks.map(|check| Verdict::not_evaluated(check, NO_TERMS)));
+            return Ok(verdicts);
+        };
+        let terms = quote.terms;
+        verdicts.push(Verdict::of_check(TEE, self.grants.check(draft, &terms, is_proven).await)?.0);
+        let reserved = match self.proposal(draft, principal, None, quote) {
+            Ok(proposal) => match self.store.would_reserve(&proposal.sponsorship, &proposal.limits).await? {
+                Reserved::OverLimit(excess) => Err(proposal.over(excess)),
+                Reserved::Recorded | Reserved::AlreadyRecorded | Reserved::KeyTaken { .. } => Ok(()),
+            },
+            Err(error) => Err(error),
+        };
+        verdicts.push(Verdict::of_check(RESERVATIONS, reserved)?.0);
+        if draft.policy.simulates() {
+            verdicts.push(match verdicts.iter().all(Verdict::has_passed) {
+                true => Verdict::of_check(SIMULATE, simulation::preview(draft, &terms, gas).await)?.0,
+                false => Verdict::not_evaluated(SIMULATE, "the operation is refused without it"),
+            });
+        }
+        Ok(verdicts)
+    }
+
     /// The terms of the answer to another approval of an existing reservation. Counts no signing.
     pub(super) async fn terms_of_known(
         &self,
@@ -179,8 +214,18 @@ impl Approver {
         idempotency_key: Option<&str>,
         gas: GasFields,
     ) -> Result<Proposal, RelayError> {
-        let Quote { terms, cost, deposit, block } = self.quoter.quote(draft, gas, principal.is_proven()).await?;
-        self.grants.check(draft, &terms, principal.is_proven()).await?;
+        let quote = self.quoter.quote(draft, gas, principal.is_proven()).await?;
+        self.grants.check(draft, &quote.terms, principal.is_proven()).await?;
+        self.proposal(draft, principal, idempotency_key, quote)
+    }
+
+    fn proposal(
+        &self,
+        draft: &DraftRequest,
+        principal: Principal,
+        idempotency_key: Option<&str>,
+        Quote { terms, cost, deposit, block }: Quote,
+    ) -> Result<Proposal, RelayError> {
         let too_low = || RelayError::DepositTooLow { cost, deposit, reserved: Gwei::default() };
         let sponsorship = NewSponsorship {
             id: SponsorshipId::new(),

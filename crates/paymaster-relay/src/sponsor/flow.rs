@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use proto::json::GasFields;
 use proto::{AccountId, EntryPoint, Paymaster, Terms};
 use uuid::Uuid;
 
@@ -24,6 +25,7 @@ use super::sign::Signing;
 use super::simulation::simulate;
 use super::stub::Stub;
 use super::turn::IntentTurns;
+use super::verdicts::Verdict;
 use crate::catalogue::Catalogue;
 use crate::chains::Chain;
 use crate::claims::{Claim, ClaimStore};
@@ -154,6 +156,27 @@ impl Sponsor {
     /// The refusals of the final request, except those about missing parts: gas, fees and approval.
     pub async fn stub(&self, draft: &DraftRequest) -> Result<Stub, RelayError> {
         self.previews.stub(draft).await
+    }
+
+    /// What each rule would say of the request, with its approval or before it. Charges nothing.
+    ///
+    /// # Errors
+    /// Refusals of the request and its approval, whatever the rules; outages.
+    pub async fn dry_run(&self, request: SponsorRequest) -> Result<Vec<Verdict>, RelayError> {
+        if request.passkey.is_none() {
+            return self.verdicts(&request.draft, GasFields::Required).await;
+        }
+        let attributed = self.attribution.attribute(request).await?;
+        let (draft, principal) = (&attributed.request.draft, attributed.principal().clone());
+        self.previews.verdicts(draft, Some(principal), GasFields::Required).await
+    }
+
+    /// What each rule would say of a draft. Charges nothing.
+    ///
+    /// # Errors
+    /// Refusals of the draft, whatever the rules; outages.
+    pub async fn verdicts(&self, draft: &DraftRequest, gas: GasFields) -> Result<Vec<Verdict>, RelayError> {
+        self.previews.verdicts(draft, None, gas).await
     }
 
     /// Sponsors an operation, or refuses. The same request gives the same bytes and is charged

@@ -23,6 +23,7 @@ mod simulation;
 mod stub;
 mod turn;
 mod validation;
+mod verdicts;
 mod window;
 
 pub use account::AccountInfo;
@@ -30,5 +31,6 @@ pub use flow::{Sponsor, Sponsored};
 pub use intent::Intent;
 pub use request::{DraftRequest, Placeholders, SponsorRequest};
 pub use stub::Stub;
+pub use verdicts::{Outcome, Verdict};
 
 pub(crate) use window::Window;

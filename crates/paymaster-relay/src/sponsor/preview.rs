@@ -7,10 +7,12 @@ use proto::{Status, Terms};
 
 use super::approve::Approver;
 use super::intent::Intent;
+use super::known::check_policy;
 use super::quote::verification_gas;
 use super::refusals::Refusals;
 use super::request::DraftRequest;
 use super::stub::Stub;
+use super::verdicts::Verdict;
 use crate::claims::ClaimStore;
 use crate::error::RelayError;
 use crate::kms::{KmsError, Wallets};
@@ -50,14 +52,44 @@ impl Previews {
 
     /// See [`super::Sponsor::stub`].
     pub(super) async fn stub(&self, draft: &DraftRequest) -> Result<Stub, RelayError> {
-        // An account in the TEE will be approved with its passkey; other accounts have none.
+        let principal = self.expected_principal(draft).await?;
+        let terms = self.preview(Preview { draft, principal, gas: GasFields::Optional }).await?;
+        Ok(Stub::of(&terms, draft.deployment.entry_point.version))
+    }
+
+    /// See [`super::Sponsor::verdicts`]. Of a principal that is proven, the account's usage and
+    /// standing are told.
+    pub(super) async fn verdicts(
+        &self,
+        draft: &DraftRequest,
+        proven: Option<Principal>,
+        gas: GasFields,
+    ) -> Result<Vec<Verdict>, RelayError> {
+        let is_owner = proven.as_ref().is_some_and(Principal::is_proven);
+        let principal = match proven {
+            Some(principal) => principal,
+            None => self.expected_principal(draft).await?,
+        };
+        self.claims.takes_claims().await?;
+        if let Some(record) = self.store.find(&draft.intent(), &principal, draft.chain.time.now()).await?
+            && !record.state.is_mined()
+        {
+            check_policy(&record, draft).map_err(RelayError::before_proof)?;
+        }
+        let verdicts = self.approver.verdicts(draft, principal, gas).await.map_err(RelayError::before_proof)?;
+        Ok(match is_owner {
+            true => verdicts,
+            false => verdicts.into_iter().map(Verdict::before_proof).collect(),
+        })
+    }
+
+    /// An account in the TEE will be approved with its passkey; other accounts have none.
+    async fn expected_principal(&self, draft: &DraftRequest) -> Result<Principal, RelayError> {
         let is_held = self.wallets.holds(&draft.account_id).await?;
         if !is_held && draft.names_an_account() && !draft.policy.allows_without_passkey() {
             return Err(KmsError::from_status(Status::AccountUnknown).into());
         }
-        let principal = draft.principal(is_held);
-        let terms = self.preview(Preview { draft, principal, gas: GasFields::Optional }).await?;
-        Ok(Stub::of(&terms, draft.deployment.entry_point.version))
+        Ok(draft.principal(is_held))
     }
 
     /// The terms on which a request would be sponsored now. Charges nothing. Anyone may preview for

@@ -8,6 +8,7 @@ use proto::{Address, EntryPointVersion, Init, Terms, UserOperation, Wei, worst_c
 
 use super::request::DraftRequest;
 use super::validation::{check_account, check_fee, check_gas, check_nonce, check_paused};
+use super::verdicts::{OPERATION, Verdict};
 use super::window::Window;
 use crate::catalogue::Validity;
 use crate::chain::{Facts, Now, SenderCode};
@@ -35,6 +36,19 @@ struct Seen {
     market: Option<Market>,
 }
 
+impl Seen {
+    async fn of(draft: &DraftRequest, facts: &Facts) -> Result<Self, RelayError> {
+        Ok(Self { delegate: current_delegate(&draft.op, facts), market: market(draft, facts).await? })
+    }
+}
+
+/// What was read of the chain, and of which signer.
+struct Read {
+    facts: Facts,
+    signer: Option<Address>,
+    now: Now,
+}
+
 /// Quotes requests.
 pub(super) struct Quoter {
     standings: Arc<dyn Standings>,
@@ -54,34 +68,79 @@ impl Quoter {
         gas: GasFields,
         is_proven: bool,
     ) -> Result<Quote, RelayError> {
-        check_gas(&draft.op, gas)?;
-        let mut terms = Terms {
-            paymaster: draft.deployment.paymaster,
-            verification_gas_limit: verification_gas(draft)?,
-            post_op_gas_limit: 0,
-            valid_until: 0,
-            valid_after: 0,
-        };
+        let terms = open_terms(draft, gas)?;
         self.judge(draft, &terms, is_proven).await?;
-        let signer = self.paymaster_signers.current().await;
-        let reader = &draft.chain.reader;
-        let facts = reader.facts(&draft.deployment, &draft.op, signer, Some(&draft.caller.asker())).await?;
-        let now = draft.chain.time.note(facts.block);
-        check_account(draft, &facts)?;
-        let seen = Seen { delegate: current_delegate(&draft.op, &facts), market: market(draft, &facts).await? };
+        let read = self.read(draft, true).await?;
+        check_account(draft, &read.facts)?;
+        let seen = Seen::of(draft, &read.facts).await?;
         // The policy's end is compared with the chain's time too.
         if seen != Seen::default() || draft.policy.not_after().is_some() {
             self.judge_with(draft, &terms, is_proven, seen).await?;
         }
+        self.fix(draft, gas, terms, &read, is_proven).await
+    }
+
+    /// What each rule of the policy says, and the quote unless the operation is refused under any
+    /// policy. A factory is not run for an operation that the policy refuses before the chain is
+    /// asked. Charges nothing.
+    pub(super) async fn survey(
+        &self,
+        draft: &DraftRequest,
+        gas: GasFields,
+        is_proven: bool,
+    ) -> Result<(Vec<Verdict>, Option<Quote>), RelayError> {
+        let terms = open_terms(draft, gas)?;
+        let runs_factory = match self.judge(draft, &terms, is_proven).await {
+            Ok(()) => true,
+            Err(RelayError::Policy { .. }) => false,
+            Err(error) => return Err(error),
+        };
+        let read = self.read(draft, runs_factory).await?;
+        let seen = Seen::of(draft, &read.facts).await?;
+        let case = self.case(draft, &terms, is_proven, seen).await?;
+        let rules = draft.policy.verdicts(&case).into_iter();
+        let mut verdicts: Vec<_> = rules.map(|verdict| Verdict::of_rule(draft.policy.id(), verdict)).collect();
+        let creates = matches!(draft.op.init, Init::Factory { .. }) && read.facts.sender_code == SenderCode::Absent;
+        if creates && !runs_factory {
+            let why = "the policy refuses the operation, so its factory is not run";
+            verdicts.push(Verdict::not_evaluated(OPERATION, why));
+            return Ok((verdicts, None));
+        }
+        let quote = match check_account(draft, &read.facts) {
+            Ok(()) => self.fix(draft, gas, terms, &read, is_proven).await,
+            Err(error) => Err(error.into()),
+        };
+        let (verdict, quote) = Verdict::of_check(OPERATION, quote)?;
+        verdicts.push(verdict);
+        Ok((verdicts, quote))
+    }
+
+    async fn read(&self, draft: &DraftRequest, runs_factory: bool) -> Result<Read, RelayError> {
+        let signer = self.paymaster_signers.current().await;
+        let asker = runs_factory.then(|| draft.caller.asker());
+        let facts = draft.chain.reader.facts(&draft.deployment, &draft.op, signer, asker.as_ref()).await?;
+        let now = draft.chain.time.note(facts.block);
+        Ok(Read { facts, signer, now })
+    }
+
+    /// Fixes the terms, if the EntryPoint would take the operation now.
+    async fn fix(
+        &self,
+        draft: &DraftRequest,
+        gas: GasFields,
+        mut terms: Terms,
+        Read { facts, signer, now }: &Read,
+        is_proven: bool,
+    ) -> Result<Quote, RelayError> {
         check_fee(&draft.op, gas, facts.base_fee)?;
-        check_paused(&facts)?;
-        if let (Some(signer), Some(admitted)) = (signer, facts.signer_admitted) {
+        check_paused(facts)?;
+        if let (Some(signer), Some(admitted)) = (*signer, facts.signer_admitted) {
             self.paymaster_signers.note(&draft.deployment, signer, admitted);
             if !admitted {
                 self.paymaster_signers.check_successor(&draft.chain, &draft.deployment, signer).await?;
             }
         }
-        let Window { after, until } = window(draft, &draft.validity.of(is_proven), &now)?;
+        let Window { after, until } = window(draft, &draft.validity.of(is_proven), now)?;
         (terms.valid_after, terms.valid_until) = (after, until);
         Ok(Quote { cost: cost(draft, &terms), terms, deposit: facts.paymaster.deposit, block: facts.block.number })
     }
@@ -136,8 +195,23 @@ impl Quoter {
         proven: bool,
         seen: Seen,
     ) -> Result<(), RelayError> {
+        let case = self.case(draft, terms, proven, seen).await?;
+        draft.policy.judge(&case).map_err(|violation| {
+            // Anyone can name a sender.
+            let violation = if proven { violation } else { violation.alone() };
+            RelayError::Policy { policy_id: draft.policy.id().to_owned(), violation }
+        })
+    }
+
+    async fn case<'a>(
+        &self,
+        draft: &'a DraftRequest,
+        terms: &Terms,
+        proven: bool,
+        seen: Seen,
+    ) -> Result<Case<'a>, RelayError> {
         let now = draft.chain.time.now();
-        let case = Case {
+        Ok(Case {
             account_id: &draft.account_id,
             standing: self.standings.of_request(&draft.account_id, draft.op.sender, proven).await?,
             op: &draft.op,
@@ -150,13 +224,20 @@ impl Quoter {
             now,
             until: terms.valid_until.max(draft.validity.needed(now)),
             market: seen.market,
-        };
-        draft.policy.judge(&case).map_err(|violation| {
-            // Anyone can name a sender.
-            let violation = if proven { violation } else { violation.alone() };
-            RelayError::Policy { policy_id: draft.policy.id().to_owned(), violation }
         })
     }
+}
+
+/// The terms without a window.
+fn open_terms(draft: &DraftRequest, gas: GasFields) -> Result<Terms, OperationError> {
+    check_gas(&draft.op, gas)?;
+    Ok(Terms {
+        paymaster: draft.deployment.paymaster,
+        verification_gas_limit: verification_gas(draft)?,
+        post_op_gas_limit: 0,
+        valid_until: 0,
+        valid_after: 0,
+    })
 }
 
 /// The contract that the sender delegates to now, unless the operation's hash names the one that it

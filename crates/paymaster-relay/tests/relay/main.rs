@@ -51,3 +51,4 @@ mod strangers;
 mod tls;
 mod unproven;
 mod validation;
+mod verdicts;

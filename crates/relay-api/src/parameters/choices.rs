@@ -32,6 +32,19 @@ pub struct Options {
     /// A sponsorship has it in `passkey`.
     #[schemars(with = "Option<IntentHashes>")]
     pub intents: Option<IntentList>,
+    /// For `pm_sponsor_with_tee`: only says what each rule would say, and charges nothing.
+    #[schemars(with = "Option<bool>")]
+    pub dry_run: bool,
+}
+
+/// The options of `pm_validateSponsorshipPolicies`. Null means absent, for the object and for each
+/// key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ValidationOptions {
+    /// Whether to list every policy, with what each of its rules says.
+    #[schemars(with = "Option<bool>")]
+    pub verdicts: bool,
 }
 
 /// The context of ERC-7677. Null means absent, for the object and for each key.
@@ -68,6 +81,27 @@ impl Parameter for Options {
                 "policyId" => options.policy_id = Some(text("options.policyId", value)?.to_owned()),
                 "idempotencyKey" => options.idempotency_key = Some(idempotency_key(value)?),
                 "intents" => options.intents = Some(intents(Self::NAME, value)?),
+                "dryRun" => options.dry_run = flag("options.dryRun", value)?,
+                _ => return Err(unknown(Self::NAME, key)),
+            }
+        }
+        Ok(options)
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<Option<Self>>()
+    }
+}
+
+impl Parameter for ValidationOptions {
+    const NAME: &'static str = "options";
+    const IS_REQUIRED: bool = false;
+
+    fn parse(sent: &Value) -> Result<Self, InvalidField> {
+        let mut options = Self::default();
+        for (key, value) in given(Self::NAME, sent)? {
+            match key {
+                "verdicts" => options.verdicts = flag("options.verdicts", value)?,
                 _ => return Err(unknown(Self::NAME, key)),
             }
         }
@@ -114,6 +148,10 @@ impl Parameter for Context {
     fn schema(generator: &mut SchemaGenerator) -> Schema {
         generator.subschema_for::<Option<Self>>()
     }
+}
+
+fn flag(name: &str, value: &Value) -> Result<bool, InvalidField> {
+    value.as_bool().ok_or_else(|| invalid(name, "expected true or false"))
 }
 
 fn idempotency_key(value: &Value) -> Result<String, InvalidField> {

@@ -48,6 +48,11 @@ macro_rules! rules {
                 $(self.$rule.judge(case)?;)+
                 Ok(())
             }
+
+            /// What each of them says by itself, in the order of the table.
+            pub(super) fn verdicts(&self, case: &Case<'_>) -> Vec<RuleVerdict> {
+                Vec::from([$(RuleVerdict::of(&[$($setting),+], self.$rule.judge(case))),+])
+            }
         }
 
         /// The violated rule.
@@ -81,6 +86,26 @@ macro_rules! rules {
             }
         }
     };
+}
+
+/// What one rule says of a case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleVerdict {
+    /// Its first setting; of a violation, the violated one.
+    pub rule: &'static str,
+    /// Whether the case satisfies it.
+    pub outcome: Result<(), Violation>,
+    /// Whether the violation is of another rule, which leaves this one nothing to judge.
+    pub is_of_another: bool,
+}
+
+impl RuleVerdict {
+    fn of(settings: &[&'static str], outcome: Result<(), Violation>) -> Self {
+        let violated = outcome.as_ref().err().map(Violation::rule);
+        let own = violated.filter(|rule| settings.contains(rule));
+        let rule = own.or_else(|| settings.first().copied()).unwrap_or_default();
+        Self { rule, outcome, is_of_another: violated.is_some() && own.is_none() }
+    }
 }
 
 impl Violation {

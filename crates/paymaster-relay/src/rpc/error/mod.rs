@@ -100,6 +100,11 @@ fn label(error: &RelayError) -> &str {
     }
 }
 
+/// The reason and the details of a refusal.
+pub(super) fn described(error: &RelayError) -> (&str, Map<String, Value>) {
+    (row(error).1, details(error))
+}
+
 fn to_object(error: &RelayError, request_id: &RequestId) -> ErrorObjectOwned {
     let (code, reason, retryable) = row(error);
     object(code, reason, retryable, &error.to_string(), details(error), request_id)
