@@ -31,6 +31,7 @@ pub struct Metrics {
     bundler_requests: IntCounterVec,
     bundler_seconds: HistogramVec,
     pub(crate) books: BookMetrics,
+    shadow_refusals: IntCounterVec,
 }
 
 /// A stage of the cycle.
@@ -158,12 +159,27 @@ impl Metrics {
                 )?,
             )?,
             books: BookMetrics::new(registry)?,
+            shadow_refusals: register(
+                registry,
+                IntCounterVec::new(
+                    Opts::new(
+                        "relay_shadow_refusals_total",
+                        "Sponsorships that a rule in shadow would have refused, by policy and reason.",
+                    ),
+                    &["policy", "reason"],
+                )?,
+            )?,
         })
     }
 
     /// Counts an answered request; both labels are constants of ours.
     pub(crate) fn request(&self, method: &'static str, reason: &str) {
         self.requests.with_label_values(&[method, reason]).inc();
+    }
+
+    /// Counts a sponsorship that a rule in shadow would have refused.
+    pub(crate) fn shadowed(&self, policy: &str, reason: &'static str) {
+        self.shadow_refusals.with_label_values(&[policy, reason]).inc();
     }
 
     /// Measures the duration of the work.

@@ -51,6 +51,8 @@ pub enum Outcome {
     Passed,
     /// The rule refuses the operation.
     Refused,
+    /// The rule would refuse the operation, but is in shadow: it is not enforced.
+    Shadowed,
     /// Another refusal leaves nothing to judge.
     NotEvaluated,
 }

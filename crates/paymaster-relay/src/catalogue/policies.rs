@@ -1,6 +1,9 @@
 //! Settings of a policy that contradict themselves: it could sponsor nothing.
 
+use proto::json::Excerpt;
+
 use crate::clients::{ApiKeyId, Origins};
+use crate::policy::Policy;
 use crate::settings::{PolicySettings, Settings, SettingsError};
 
 /// # Errors
@@ -30,6 +33,15 @@ pub(super) fn check(policy: &PolicySettings, settings: &Settings) -> Result<(), 
         // It may be a key.
         let length = id.len();
         return invalid("policies.api_keys", format!("one of {length} characters is no id: list ids, not keys"));
+    }
+    let known = Policy::shadowable();
+    if let Some(name) = policy.shadow.iter().find(|name| !known.contains(&name.as_str())) {
+        let problem = format!(
+            "{:?} is not one of the rules that can be in shadow: {}",
+            Excerpt(name).to_string(),
+            known.join(", ")
+        );
+        return invalid("policies.shadow", problem);
     }
     check_validity(policy, settings).or_else(|problem| invalid("policies.validity_seconds", problem))
 }

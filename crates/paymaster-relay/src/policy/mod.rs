@@ -17,6 +17,9 @@ pub use standing::{ListedStandings, Standing, Standings};
 use crate::settings::PolicySettings;
 use rules::Rules;
 
+/// Rules that are always enforced: they bound what the relay may spend, or the windows themselves.
+const ENFORCED: [&str; 4] = ["accounts", "allow_without_passkey", "max_cost_per_operation", "not_before"];
+
 /// A policy: what is sponsored, and for whom.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -96,12 +99,30 @@ impl Policy {
         self.not_after
     }
 
-    /// Checks every rule. Pure and sync: the same case always gets the same answer.
+    /// Checks every rule that is not in shadow. Pure and sync: the same case always gets the same
+    /// answer.
     ///
     /// # Errors
     /// The first [`Violation`], cheapest rules first.
     pub fn judge(&self, case: &Case<'_>) -> Result<(), Violation> {
         self.rules.judge(case)
+    }
+
+    /// The rules that can be in shadow, by their settings.
+    pub(crate) fn shadowable() -> Vec<&'static str> {
+        Rules::names().into_iter().filter(|name| !ENFORCED.contains(name)).collect()
+    }
+
+    /// Whether some of its rules are in shadow.
+    #[must_use]
+    pub fn has_shadow(&self) -> bool {
+        self.rules.has_shadow()
+    }
+
+    /// The violations of the rules that are in shadow.
+    #[must_use]
+    pub fn shadowed(&self, case: &Case<'_>) -> Vec<Violation> {
+        self.rules.shadowed(case)
     }
 
     /// What each rule says by itself.

@@ -302,6 +302,30 @@ fn every_rule_says_what_it_would_say_by_itself() {
 }
 
 #[test]
+fn a_rule_in_shadow_is_judged_and_not_enforced() {
+    let strict = r#","max_call_gas":0,"senders":["0x00000000000000000000000000000000000000bb"]"#;
+    let policy = policy(&format!(r#"{strict},"shadow":["senders","targets"]"#));
+    let (account_id, op) = ("account".parse().unwrap(), op(Vec::new()));
+    let case = case(&account_id, &op);
+    assert_eq!(policy.judge(&case).unwrap_err().rule(), "max_call_gas");
+    assert_eq!(policy.shadowed(&case), [Violation::SenderNotAllowed { sender: proto_address(GOOD) }]);
+    let shadowed: Vec<_> =
+        policy.verdicts(&case).iter().filter(|verdict| verdict.is_in_shadow).map(|verdict| verdict.rule).collect();
+    assert_eq!(shadowed, ["senders", "targets"]);
+    let lenient = UserOperation { call_gas_limit: 0, ..op.clone() };
+    assert_eq!(policy.judge(&Case { op: &lenient, ..case }), Ok(()));
+}
+
+#[test]
+fn what_bounds_the_relays_spending_cannot_be_in_shadow() {
+    let shadowable = Policy::shadowable();
+    assert!(shadowable.contains(&"targets") && shadowable.contains(&"max_fee_percent"));
+    for name in super::ENFORCED {
+        assert!(!shadowable.contains(&name) && super::Rules::names().contains(&name), "{name}");
+    }
+}
+
+#[test]
 fn a_blocked_sender_is_refused_even_if_it_is_listed() {
     let listed = policy(r#","senders":["0x00000000000000000000000000000000000000aa"]"#);
     let blocked = policy(

@@ -31,7 +31,8 @@ fn shown(verdict: &sponsor::Verdict) -> Verdict {
     match &verdict.outcome {
         sponsor::Outcome::Passed => plain(Outcome::Passed, None),
         sponsor::Outcome::NotEvaluated(why) => plain(Outcome::NotEvaluated, Some(why.to_string())),
-        sponsor::Outcome::Refused(refusal) => {
+        sponsor::Outcome::Refused(refusal) | sponsor::Outcome::Shadowed(refusal) => {
+            let outcome = if verdict.has_passed() { Outcome::Shadowed } else { Outcome::Refused };
             let (reason, details) = error::described(refusal);
             let text = |name: &str| details.get(name).and_then(Value::as_str).map(str::to_owned);
             Verdict {
@@ -40,7 +41,7 @@ fn shown(verdict: &sponsor::Verdict) -> Verdict {
                 limit: text("limit"),
                 used: text("used"),
                 reset_at: details.get("resetAt").and_then(Value::as_u64),
-                ..plain(Outcome::Refused, Some(refusal.to_string()))
+                ..plain(outcome, Some(refusal.to_string()))
             }
         }
     }

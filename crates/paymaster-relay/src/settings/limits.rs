@@ -107,6 +107,12 @@ pub struct PolicySettings {
     /// its simulation: limits that are too low are not found.
     #[serde(default)]
     pub simulate: bool,
+    /// Rules that are in shadow, by the names of their settings: an operation that violates one is
+    /// counted (`relay_shadow_refusals_total`) and logged, and sponsored all the same. Not those
+    /// that bound what the relay may spend: `max_cost_per_operation`, `allow_without_passkey`,
+    /// `not_before` and `not_after`, nor the standing of accounts.
+    #[serde(default)]
+    pub shadow: Vec<String>,
     /// Wei. The minimum balance of an account.
     #[serde(default)]
     pub min_balance: WeiAmount,

@@ -17,8 +17,10 @@ use crate::budget::{Excess, Limit};
 use crate::catalogue::Catalogue;
 use crate::error::RelayError;
 use crate::gwei::Gwei;
+use crate::metrics::Metrics;
 use crate::parts::Parts;
 use crate::paymaster_signers::PaymasterSigners;
+use crate::policy::Violation;
 use crate::ports::Clock;
 use crate::store::{NewSponsorship, Principal, Record, Reserved, SponsorshipId, Store};
 
@@ -46,6 +48,7 @@ pub(super) struct Approver {
     grants: Grants,
     paymaster_signers: Arc<PaymasterSigners>,
     clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
 }
 
 /// The proposed reservation of a request, and its limits.
@@ -54,13 +57,14 @@ struct Proposal {
     limits: Vec<Limit>,
     cost: Wei,
     deposit: Wei,
+    shadowed: Vec<Violation>,
 }
 
 impl Approver {
     pub(super) fn new(quoter: Arc<Quoter>, paymaster_signers: Arc<PaymasterSigners>, parts: &Parts) -> Self {
-        let Parts { catalogue, store, kms, relay_key, clock, .. } = parts.clone();
+        let Parts { catalogue, store, kms, relay_key, clock, metrics, .. } = parts.clone();
         let grants = Grants::new(kms, relay_key, Arc::clone(&clock));
-        Self { catalogue, store, quoter, grants, paymaster_signers, clock }
+        Self { catalogue, store, quoter, grants, paymaster_signers, clock, metrics }
     }
 
     /// Quotes, judges and reserves, unless the TEE would refuse the request. The intent is on disk
@@ -71,12 +75,22 @@ impl Approver {
         let proposal = self.propose(&request.draft, principal, key, GasFields::Required).await?;
         match self.store.reserve(&proposal.sponsorship, &proposal.limits).await? {
             Reserved::Recorded => {
+                self.note_shadowed(&request.draft, &proposal.shadowed);
                 let NewSponsorship { id: reservation, terms, .. } = proposal.sponsorship;
                 Ok(Approval::New(Box::new(Approved { request: attributed.request, terms, reservation })))
             }
             Reserved::AlreadyRecorded => Ok(Approval::Known(Box::new(attributed))),
             Reserved::KeyTaken { is_mined } => Err(RelayError::IdempotencyConflict { is_mined }),
             Reserved::OverLimit(excess) => Err(proposal.over(excess)),
+        }
+    }
+
+    /// Counts and logs what rules in shadow would have refused.
+    fn note_shadowed(&self, draft: &DraftRequest, violations: &[Violation]) {
+        let policy = draft.policy.id();
+        for violation in violations {
+            self.metrics.shadowed(policy, violation.reason());
+            tracing::info!(policy, reason = violation.reason(), %violation, "a rule in shadow would have refused");
         }
     }
 
@@ -224,7 +238,7 @@ impl Approver {
         draft: &DraftRequest,
         principal: Principal,
         idempotency_key: Option<&str>,
-        Quote { terms, cost, deposit, block }: Quote,
+        Quote { terms, cost, deposit, block, shadowed }: Quote,
     ) -> Result<Proposal, RelayError> {
         let too_low = || RelayError::DepositTooLow { cost, deposit, reserved: Gwei::default() };
         let sponsorship = NewSponsorship {
@@ -245,7 +259,7 @@ impl Approver {
             created_at: self.clock.now(),
         };
         let limits = self.catalogue.caps.limits(&sponsorship.charged(), Gwei::at_most(deposit));
-        Ok(Proposal { sponsorship, limits, cost, deposit })
+        Ok(Proposal { sponsorship, limits, cost, deposit, shadowed })
     }
 }
 

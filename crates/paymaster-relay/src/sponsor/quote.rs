@@ -15,7 +15,7 @@ use crate::chain::{Facts, Now, SenderCode};
 use crate::error::{OperationError, RelayError};
 use crate::parts::Parts;
 use crate::paymaster_signers::PaymasterSigners;
-use crate::policy::{Case, Market, Standings};
+use crate::policy::{Case, Market, Standings, Violation};
 
 /// A request with a known cost.
 pub(super) struct Quote {
@@ -26,6 +26,8 @@ pub(super) struct Quote {
     pub(super) deposit: Wei,
     /// The latest block.
     pub(super) block: u64,
+    /// The violations of rules that are in shadow.
+    pub(super) shadowed: Vec<Violation>,
 }
 
 /// What a policy judges of the chain.
@@ -77,7 +79,12 @@ impl Quoter {
         if seen != Seen::default() || draft.policy.not_after().is_some() {
             self.judge_with(draft, &terms, is_proven, seen).await?;
         }
-        self.fix(draft, gas, terms, &read, is_proven).await
+        let shadowed = match draft.policy.has_shadow() {
+            true => draft.policy.shadowed(&self.case(draft, &terms, is_proven, seen).await?),
+            false => Vec::new(),
+        };
+        let quote = self.fix(draft, gas, terms, &read, is_proven).await?;
+        Ok(Quote { shadowed, ..quote })
     }
 
     /// What each rule of the policy says, and the quote unless the operation is refused under any
@@ -142,7 +149,13 @@ impl Quoter {
         }
         let Window { after, until } = window(draft, &draft.validity.of(is_proven), now)?;
         (terms.valid_after, terms.valid_until) = (after, until);
-        Ok(Quote { cost: cost(draft, &terms), terms, deposit: facts.paymaster.deposit, block: facts.block.number })
+        Ok(Quote {
+            cost: cost(draft, &terms),
+            terms,
+            deposit: facts.paymaster.deposit,
+            block: facts.block.number,
+            shadowed: Vec::new(),
+        })
     }
 
     /// Refuses an operation that was sponsored before and cannot be mined now, whoever approves it

@@ -30,6 +30,8 @@ pub enum Outcome {
     Passed,
     /// It refuses the request.
     Refused(RelayError),
+    /// It would refuse the request, and is in shadow.
+    Shadowed(RelayError),
     /// There is nothing to judge, with why.
     NotEvaluated(Cow<'static, str>),
 }
@@ -52,25 +54,29 @@ impl Verdict {
     }
 
     pub(super) fn of_rule(policy_id: &str, verdict: RuleVerdict) -> Self {
-        let RuleVerdict { rule, outcome, is_of_another } = verdict;
+        let RuleVerdict { rule, outcome, is_of_another, is_in_shadow } = verdict;
         let outcome = match outcome {
             Ok(()) => Outcome::Passed,
             Err(violation) if is_of_another => Outcome::NotEvaluated(violation.to_string().into()),
-            Err(violation) => Outcome::Refused(RelayError::Policy { policy_id: policy_id.to_owned(), violation }),
+            Err(violation) => {
+                let error = RelayError::Policy { policy_id: policy_id.to_owned(), violation };
+                if is_in_shadow { Outcome::Shadowed(error) } else { Outcome::Refused(error) }
+            }
         };
         Self { rule, outcome }
     }
 
-    /// Whether it stands in the way of a sponsorship.
+    /// Whether it leaves a sponsorship possible.
     #[must_use]
     pub const fn has_passed(&self) -> bool {
-        matches!(self.outcome, Outcome::Passed)
+        matches!(self.outcome, Outcome::Passed | Outcome::Shadowed(_))
     }
 
     /// The same for a caller that has not proven to own the account.
     pub(super) fn before_proof(self) -> Self {
         let outcome = match self.outcome {
             Outcome::Refused(error) => Outcome::Refused(error.before_proof()),
+            Outcome::Shadowed(error) => Outcome::Shadowed(error.before_proof()),
             outcome => outcome,
         };
         Self { outcome, ..self }

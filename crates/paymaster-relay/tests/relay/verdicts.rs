@@ -179,3 +179,32 @@ async fn every_policy_is_listed_with_the_verdicts_of_its_rules_on_request() {
     assert_eq!(valid.as_array().unwrap().len(), 1);
     assert_eq!(valid[0].as_object().unwrap().keys().collect::<Vec<_>>(), ["sponsorshipPolicyId", "data"]);
 }
+
+#[tokio::test]
+async fn what_a_rule_in_shadow_would_refuse_is_sponsored_and_counted_once() {
+    let world = World::with(V07, ETHER, |settings| {
+        let policy = &mut settings["policies"][0];
+        (policy["max_call_gas"], policy["max_fee_percent"]) = (json!(1), json!(100));
+        policy["shadow"] = json!(["max_call_gas", "max_fee_percent"]);
+    })
+    .await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let mut op = dapp.first_op(0);
+    op["maxFeePerGas"] = json!("0x4a817c800");
+    let counted = || {
+        let text = prometheus::TextEncoder::new().encode_to_string(&world.registry.gather()).unwrap();
+        let lines = text.lines().filter(|line| line.starts_with("relay_shadow_refusals_total{"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let answer = dry_run(&world, &mut dapp, &op, false).await;
+    assert_eq!(answer["sponsors"], true);
+    assert_eq!(with(&answer, "shadowed"), ["max_call_gas", "max_fee_percent"], "{answer}");
+    assert_eq!(of(&answer, "max_call_gas")["reason"], "call_gas_above_policy");
+    assert_eq!(counted(), Vec::<String>::new());
+    for _ in 0..2 {
+        world.sponsor(&mut dapp, &op).await.unwrap();
+    }
+    let once = ["call_gas_above_policy", "fee_above_market"]
+        .map(|reason| format!("relay_shadow_refusals_total{{policy=\"default\",reason=\"{reason}\"}} 1"));
+    assert_eq!(counted(), once);
+}

@@ -17,6 +17,8 @@ mod period;
 mod sender;
 mod target;
 
+use std::collections::HashSet;
+
 use proto::{Address, EntryPointVersion, Wei};
 
 use self::bounds::{call_gas, fee, gas, pre_verification_gas, priority_fee, verification_gas};
@@ -36,22 +38,43 @@ macro_rules! rules {
         #[derive(Clone, Debug)]
         pub(super) struct Rules {
             $($rule: $rule::Rule,)+
+            /// The settings of those that are in shadow.
+            shadow: HashSet<String>,
         }
 
         impl Rules {
             pub(super) fn of(settings: &PolicySettings) -> Self {
-                Self { $($rule: $rule::Rule::of(settings),)+ }
+                Self { $($rule: $rule::Rule::of(settings),)+ shadow: settings.shadow.iter().cloned().collect() }
+            }
+
+            /// Every rule by its first setting, in the order of the table.
+            pub(super) fn names() -> Vec<&'static str> {
+                Vec::from([$(first(&[$($setting),+])),+])
             }
 
             /// Checks them in the order of the table.
             pub(super) fn judge(&self, case: &Case<'_>) -> Result<(), Violation> {
-                $(self.$rule.judge(case)?;)+
+                $(if !self.is_in_shadow(&[$($setting),+]) {
+                    self.$rule.judge(case)?;
+                })+
                 Ok(())
+            }
+
+            /// The violations of those that are in shadow.
+            pub(super) fn shadowed(&self, case: &Case<'_>) -> Vec<Violation> {
+                let mut violations = Vec::new();
+                $(if self.is_in_shadow(&[$($setting),+]) {
+                    violations.extend(self.$rule.judge(case).err());
+                })+
+                violations
             }
 
             /// What each of them says by itself, in the order of the table.
             pub(super) fn verdicts(&self, case: &Case<'_>) -> Vec<RuleVerdict> {
-                Vec::from([$(RuleVerdict::of(&[$($setting),+], self.$rule.judge(case))),+])
+                Vec::from([$(RuleVerdict {
+                    is_in_shadow: self.is_in_shadow(&[$($setting),+]),
+                    ..RuleVerdict::of(&[$($setting),+], self.$rule.judge(case))
+                }),+])
             }
         }
 
@@ -97,14 +120,30 @@ pub struct RuleVerdict {
     pub outcome: Result<(), Violation>,
     /// Whether the violation is of another rule, which leaves this one nothing to judge.
     pub is_of_another: bool,
+    /// Whether it is not enforced.
+    pub is_in_shadow: bool,
+}
+
+fn first(settings: &[&'static str]) -> &'static str {
+    settings.first().copied().unwrap_or_default()
+}
+
+impl Rules {
+    pub(super) fn has_shadow(&self) -> bool {
+        !self.shadow.is_empty()
+    }
+
+    fn is_in_shadow(&self, settings: &[&'static str]) -> bool {
+        self.has_shadow() && self.shadow.contains(first(settings))
+    }
 }
 
 impl RuleVerdict {
     fn of(settings: &[&'static str], outcome: Result<(), Violation>) -> Self {
         let violated = outcome.as_ref().err().map(Violation::rule);
         let own = violated.filter(|rule| settings.contains(rule));
-        let rule = own.or_else(|| settings.first().copied()).unwrap_or_default();
-        Self { rule, outcome, is_of_another: violated.is_some() && own.is_none() }
+        let rule = own.unwrap_or_else(|| first(settings));
+        Self { rule, outcome, is_of_another: violated.is_some() && own.is_none(), is_in_shadow: false }
     }
 }
 
