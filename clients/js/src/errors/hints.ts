@@ -15,6 +15,7 @@ const HINTS: Readonly<Record<string, string>> = {
   account_unknown: "Create the account first (createTeeAccount), and compare accountId.",
   account_unlisted: "Ask the operator, or choose another policy by policyId.",
   api_key_expired: "Use a new API key.",
+  argument_not_allowed: "Call the function only with arguments that the operator allows.",
   call_gas_above_policy: "Estimate gas more closely: callGasLimit may be limits.limit at most.",
   call_not_understood: "Use execute or executeBatch of SimpleAccount, or a policy without targets.",
   challenge_mismatch: "The passkey approved something else: approve an operation after gas and fees are final.",

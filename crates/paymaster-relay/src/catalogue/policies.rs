@@ -34,6 +34,9 @@ pub(super) fn check(policy: &PolicySettings, settings: &Settings) -> Result<(), 
         let length = id.len();
         return invalid("policies.api_keys", format!("one of {length} characters is no id: list ids, not keys"));
     }
+    if let Err(problem) = Policy::check_functions(policy) {
+        return invalid("policies.targets.functions", problem);
+    }
     let known = Policy::shadowable();
     if let Some(name) = policy.shadow.iter().find(|name| !known.contains(&name.as_str())) {
         let problem = format!(

@@ -3,10 +3,14 @@
 //! A new rule is a file in `rules/`, a row of the table in `rules/mod.rs`, and its setting in
 //! [`PolicySettings`].
 
+mod abi;
 pub mod calls;
 mod case;
+mod conditions;
 mod rules;
 mod standing;
+
+use std::collections::HashSet;
 
 use proto::Wei;
 
@@ -15,6 +19,7 @@ pub use rules::{RuleVerdict, Violation};
 pub use standing::{ListedStandings, Standing, Standings};
 
 use crate::settings::PolicySettings;
+use conditions::Conditions;
 use rules::Rules;
 
 /// Rules that are always enforced: they bound what the relay may spend, or the windows themselves.
@@ -106,6 +111,26 @@ impl Policy {
     /// The first [`Violation`], cheapest rules first.
     pub fn judge(&self, case: &Case<'_>) -> Result<(), Violation> {
         self.rules.judge(case)
+    }
+
+    /// Checks the functions of its targets.
+    ///
+    /// # Errors
+    /// The problem, for operators.
+    pub(crate) fn check_functions(settings: &PolicySettings) -> Result<(), String> {
+        let mut known = HashSet::new();
+        for target in &settings.targets {
+            known.extend(target.selectors.iter().map(|selector| (target.address, selector.0)));
+        }
+        for target in &settings.targets {
+            for function in &target.functions {
+                let conditions = Conditions::parse(function)?;
+                if !known.insert((target.address, conditions.selector())) {
+                    return Err(format!("{} of {} is listed twice", function.signature, target.address));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The rules that can be in shadow, by their settings.

@@ -1,7 +1,7 @@
 //! Each rule, and the encodings of calls.
 
 use alloy_primitives::{Address, Bytes, U256, address, bytes};
-use alloy_sol_types::SolCall;
+use alloy_sol_types::{SolCall, sol};
 use proto::bytes::Bounded;
 use proto::{AccountId, EntryPointVersion, Init, Uint256, UserOperation, Wei};
 
@@ -135,6 +135,60 @@ fn only_the_listed_functions_of_a_target_are_called() {
     assert_eq!(judge(&policy, &op(call(bytes!("095ea7b3"))), |_| {}), refused);
     assert_eq!(judge(&policy, &op(call(bytes!("a9059c"))), |_| {}), refused);
     assert_eq!(judge(&policy, &op(call(Bytes::new())), |_| {}), refused);
+}
+
+const CONDITIONS: &str = r#","targets":[{"address":"0x00000000000000000000000000000000000000aa","selectors":["0x095ea7b3"],
+    "functions":[{"signature":"transfer(address,uint256)","conditions":[
+        {"argument":0,"one_of":["0x00000000000000000000000000000000000000cc","0x00000000000000000000000000000000000000dd"]},
+        {"argument":1,"at_most":"1000"}]}]}]"#;
+
+sol! {
+    function transfer(address to, uint256 amount);
+}
+
+#[test]
+fn the_arguments_of_every_inner_call_satisfy_the_conditions_of_its_function() {
+    let policy = policy(CONDITIONS);
+    let transfer = |to: u8, amount| {
+        let to = Address::with_last_byte(to);
+        Bytes::from(transferCall { to, amount }.abi_encode())
+    };
+    let batch = |calls: &[Bytes]| {
+        let calls = calls.iter().map(|data| BatchV08::Call { target: GOOD, value: U256::ZERO, data: data.clone() });
+        BatchV08::executeBatchCall { calls: calls.collect() }.abi_encode()
+    };
+    let within = transfer(0xcc, U256::from(1000));
+    let other = Bytes::from_static(&[0x09, 0x5e, 0xa7, 0xb3]);
+    assert_eq!(judge(&policy, &op(batch(&[within.clone(), transfer(0xdd, U256::ZERO), other])), |_| {}), Ok(()));
+    for (call, argument) in
+        [(transfer(0xcc, U256::from(1001)), 1), (transfer(0xcc, U256::MAX), 1), (transfer(0xee, U256::from(1)), 0)]
+    {
+        for position in 0..3 {
+            let mut calls = vec![within.clone(); 3];
+            calls[position] = call.clone();
+            let target = proto_address(GOOD);
+            let refused = Err(Violation::ArgumentNotAllowed { index: position, target, argument });
+            assert_eq!(judge(&policy, &op(batch(&calls)), |_| {}), refused);
+        }
+    }
+    let mut dirty = within.to_vec();
+    dirty[4] = 1;
+    let trailing = [&within[..], &[0]].concat();
+    for unusual in [dirty, trailing, within[..within.len() - 1].to_vec(), within[..4].to_vec()] {
+        let judged = judge(&policy, &op(batch(&[unusual.into()])), |_| {});
+        assert_eq!(judged, Err(Violation::CallNotUnderstood));
+    }
+    let unlisted = judge(&policy, &op(batch(&[Bytes::from_static(&[1, 2, 3, 4])])), |_| {});
+    assert_eq!(unlisted, Err(Violation::FunctionNotAllowed { index: 0, target: proto_address(GOOD) }));
+}
+
+#[test]
+fn a_function_that_does_not_parse_allows_no_call() {
+    let policy = policy(
+        r#","targets":[{"address":"0x00000000000000000000000000000000000000aa","functions":[{"signature":"transfer(uint)"}]}]"#,
+    );
+    let call = executeCall { dest: GOOD, value: U256::ZERO, func: transfer() }.abi_encode();
+    assert!(judge(&policy, &op(call), |_| {}).is_err());
 }
 
 #[test]
@@ -285,7 +339,8 @@ fn a_sender_that_is_not_listed_is_refused() {
 
 #[test]
 fn every_rule_says_what_it_would_say_by_itself() {
-    let policy = policy(r#","min_balance":51,"max_call_gas":0,"senders":["0x00000000000000000000000000000000000000bb"]"#);
+    let policy =
+        policy(r#","min_balance":51,"max_call_gas":0,"senders":["0x00000000000000000000000000000000000000bb"]"#);
     let (account_id, op) = ("account".parse().unwrap(), op(vec![1]));
     let verdicts = policy.verdicts(&case(&account_id, &op));
     let refused: Vec<_> =

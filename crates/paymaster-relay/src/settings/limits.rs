@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::amount::WeiAmount;
+use super::functions::FunctionSettings;
 use super::gas::GasAmount;
 use super::utc_time::UtcTime;
 
@@ -134,10 +135,13 @@ pub struct TargetSettings {
     /// The contract.
     #[schemars(with = "String")]
     pub address: Address,
-    /// Its functions that may be called, by selector (`0xa9059cbb`). Empty: any, and plain
-    /// transfers.
+    /// Its functions that may be called, by selector (`0xa9059cbb`). Without them and `functions`:
+    /// any, and plain transfers.
     #[serde(default)]
     pub selectors: Vec<Selector>,
+    /// More functions that may be called, by signature, with conditions on their arguments.
+    #[serde(default)]
+    pub functions: Vec<FunctionSettings>,
     /// Whether accounts may run its code on their own state (`delegatecall`), where it may do
     /// anything with them at the paymaster's expense.
     #[serde(default)]

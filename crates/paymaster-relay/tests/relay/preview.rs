@@ -14,6 +14,7 @@ use std::time::Duration;
 use alloy_primitives::{Address, Bytes, keccak256};
 use alloy_provider::Provider as _;
 use alloy_sol_types::SolValue as _;
+use devkit::Call;
 use devkit::EntryPointVersion::{self, V07, V08};
 use devkit::user_operation::Draft;
 use proto::{Permissions, Status};
@@ -286,6 +287,19 @@ fn cases() -> Vec<Case> {
             let target = Address::repeat_byte(1);
             settings["policies"][0]["targets"] = json!([{ "address": target, "selectors": ["0xa9059cbb"] }]);
             settings["policies"][0]["factories"] = json!([FACTORY]);
+        }),
+        Case::settings("argument_not_allowed", |settings| {
+            let conditions = json!([{ "argument": 0, "equal": 7 }]);
+            let functions = json!([{ "signature": "set(uint256)", "conditions": conditions }]);
+            settings["policies"][0]["targets"] =
+                json!([{ "address": Address::repeat_byte(1), "functions": functions }]);
+            settings["policies"][0]["factories"] = json!([FACTORY]);
+        })
+        .with(|_, _, draft| {
+            let arguments = alloy_primitives::U256::from(8).to_be_bytes::<32>();
+            let data = [&keccak256("set(uint256)")[..4], &arguments].concat().into();
+            let call = Call { target: Address::repeat_byte(1), value: alloy_primitives::U256::ZERO, data };
+            Box::pin(async move { Draft { call_data: devkit::execute(&call), ..draft } })
         }),
         Case::settings("delegatecall_not_allowed", |settings| {
             settings["policies"][0]["targets"] = json!([{ "address": Address::repeat_byte(1) }]);

@@ -200,6 +200,11 @@ fn one_chain_may_be_written_either_way_and_deployments_need_not_name_it() {
 
 #[test]
 fn a_policy_that_could_sponsor_nothing_is_refused_by_the_name_of_its_rule() {
+    let functions = |list: Value| json!({ "targets": [{ "address": "0x00000000000000000000000000000000000000aa", "functions": list }] });
+    let transfer = |condition: Value| {
+        let conditions: Vec<_> = [condition].into_iter().filter(|condition| !condition.is_null()).collect();
+        json!({ "signature": "transfer(address,uint256)", "conditions": conditions })
+    };
     for (change, expected) in [
         (json!({ "max_fee_percent": 99 }), "policies.max_fee_percent: policy \"one\": must be at least 100"),
         (
@@ -226,6 +231,33 @@ fn a_policy_that_could_sponsor_nothing_is_refused_by_the_name_of_its_rule() {
         (
             json!({ "shadow": ["max_cost_per_operation"] }),
             "policies.shadow: policy \"one\": \"max_cost_per_operation\" is not one of the rules that can be in shadow: ",
+        ),
+        (
+            functions(json!([{ "signature": "transfer(address,uint)" }])),
+            "policies.targets.functions: policy \"one\": signature \"transfer(address,uint)\": \"uint\" is no type; ",
+        ),
+        (
+            functions(json!([transfer(json!({ "argument": 2, "equal": "1" }))])),
+            "policies.targets.functions: policy \"one\": transfer(address,uint256): there is no argument 2: the signature \
+             has 2, counted from 0",
+        ),
+        (
+            functions(json!([transfer(json!({ "argument": 0, "at_most": 5 }))])),
+            "policies.targets.functions: policy \"one\": transfer(address,uint256): argument 0: at_most needs a number",
+        ),
+        (
+            functions(json!([transfer(json!({ "argument": 1, "equal": 1, "at_most": 5 }))])),
+            "policies.targets.functions: policy \"one\": transfer(address,uint256): argument 1: set one of equal, ",
+        ),
+        (
+            functions(json!([transfer(json!({ "argument": 1, "at_most": "1 ether" }))])),
+            "policies.targets.functions: policy \"one\": transfer(address,uint256): argument 1: \"1 ether\" is not a \
+             number of uint256",
+        ),
+        (
+            functions(json!([transfer(Value::Null), transfer(Value::Null)])),
+            "policies.targets.functions: policy \"one\": transfer(address,uint256) of \
+             0x00000000000000000000000000000000000000AA is listed twice",
         ),
         (
             json!({ "validity_seconds": 71 }),

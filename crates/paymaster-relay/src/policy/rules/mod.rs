@@ -407,5 +407,16 @@ rules! {
         } => "function_not_allowed", "targets.selectors", (
             "call {index} to {target} calls a function that is not one of targets.selectors"
         );
+        /// An argument does not satisfy a condition of its function.
+        ArgumentNotAllowed {
+            /// Index of the call, from 0; nested ones count.
+            index: usize,
+            /// Its target.
+            target: Address,
+            /// Index of the argument, from 0.
+            argument: usize,
+        } => "argument_not_allowed", "targets.functions.conditions", (
+            "argument {argument} of call {index} to {target} violates a condition of targets.functions.conditions"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Every inner call goes to a listed contract and a listed function, if there are lists.
+//! Every inner call goes to a listed contract and a listed function, if there are lists, with
+//! arguments that satisfy the function's conditions.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,6 +7,7 @@ use proto::Address;
 
 use super::{Case, Violation};
 use crate::policy::calls::{InnerCall, Kind, inner_calls};
+use crate::policy::conditions::{Conditions, Unsatisfied};
 use crate::settings::PolicySettings;
 
 #[derive(Clone, Debug)]
@@ -15,8 +17,12 @@ pub(super) struct Rule {
 
 #[derive(Clone, Debug, Default)]
 struct Listed {
-    /// Of the functions that may be called; empty for any.
+    /// Of the functions that may be called with any arguments.
     selectors: HashSet<[u8; 4]>,
+    /// The functions that may be called under conditions, by selector.
+    functions: HashMap<[u8; 4], Conditions>,
+    /// Whether only these functions may be called.
+    lists_functions: bool,
     delegatecall: bool,
 }
 
@@ -26,6 +32,10 @@ impl Rule {
         for target in &settings.targets {
             let listed = listed.entry(target.address).or_default();
             listed.selectors.extend(target.selectors.iter().map(|selector| selector.0));
+            // One that does not parse is refused with the settings, and allows nothing here.
+            let functions = target.functions.iter().filter_map(|function| Conditions::parse(function).ok());
+            listed.functions.extend(functions.map(|conditions| (conditions.selector(), conditions)));
+            listed.lists_functions |= !target.selectors.is_empty() || !target.functions.is_empty();
             listed.delegatecall |= target.delegatecall;
         }
         Self { listed }
@@ -45,11 +55,14 @@ impl Rule {
         if call.kind == Kind::Delegate && !listed.delegatecall {
             return Err(Violation::DelegatecallNotAllowed { index, target });
         }
-        let is_listed = call.selector().is_some_and(|selector| listed.selectors.contains(&selector));
-        if listed.selectors.is_empty() || is_listed {
-            Ok(())
-        } else {
-            Err(Violation::FunctionNotAllowed { index, target })
+        let selector = call.selector();
+        if let Some(conditions) = selector.and_then(|selector| listed.functions.get(&selector)) {
+            return conditions.check(&call.data).map_err(|unsatisfied| match unsatisfied {
+                Unsatisfied::NotCanonical => Violation::CallNotUnderstood,
+                Unsatisfied::Argument(argument) => Violation::ArgumentNotAllowed { index, target, argument },
+            });
         }
+        let is_listed = selector.is_some_and(|selector| listed.selectors.contains(&selector));
+        if !listed.lists_functions || is_listed { Ok(()) } else { Err(Violation::FunctionNotAllowed { index, target }) }
     }
 }
