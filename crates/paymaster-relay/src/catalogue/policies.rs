@@ -14,6 +14,7 @@ pub(super) fn check(policy: &PolicySettings, settings: &Settings) -> Result<(), 
         Err(SettingsError::Invalid { key, problem })
     };
     for (key, percent) in [
+        ("policies.max_pre_verification_percent", policy.max_pre_verification_percent),
         ("policies.max_fee_percent", policy.max_fee_percent),
         ("policies.max_priority_fee_percent", policy.max_priority_fee_percent),
     ] {

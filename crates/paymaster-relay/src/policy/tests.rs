@@ -281,6 +281,24 @@ fn each_field_of_gas_and_fees_is_bounded_to_the_unit() {
 }
 
 #[test]
+fn gas_for_the_bundler_is_compared_with_what_the_operation_costs_it() {
+    // 39,300 for transaction and EntryPoint, 18,200 for the other fields; 40 and 10 for a byte.
+    for (data, cost) in [(vec![], 57_500), (vec![1; 100], 61_500), (vec![0; 100], 58_500)] {
+        for percent in [100, 150] {
+            let policy = policy(&format!(r#","max_pre_verification_percent":{percent}"#));
+            let with = |gas| judge(&policy, &UserOperation { pre_verification_gas: gas, ..op(data.clone()) }, |_| {});
+            let limit = cost * percent / 100;
+            assert_eq!(with(limit), Ok(()));
+            let refused = Violation::PreVerificationGasAboveCost { limit, used: limit + 1 };
+            assert_eq!(with(limit + 1), Err(refused));
+        }
+    }
+    let init = Init::Factory { factory: proto_address(GOOD), data: Bounded::new(vec![1; 100]).unwrap() };
+    let created = UserOperation { init, pre_verification_gas: 61_500, ..op(Vec::new()) };
+    assert_eq!(judge(&policy(r#","max_pre_verification_percent":100"#), &created, |_| {}), Ok(()));
+}
+
+#[test]
 fn fees_are_compared_with_the_chains_price_once_that_is_known() {
     let op = UserOperation { max_fee_per_gas: 300, max_priority_fee_per_gas: 40, ..op(Vec::new()) };
     let at = |setting: &str, base_fee, tip| {

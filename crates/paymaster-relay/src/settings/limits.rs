@@ -79,6 +79,11 @@ pub struct PolicySettings {
     /// for data on L1, and follows the price there. Unset: any.
     #[serde(default)]
     pub max_pre_verification_gas: Option<GasAmount>,
+    /// The maximum `preVerificationGas`, in percent of what the relay estimates that a bundler
+    /// needs for the operation alone (EIP-7623): at least 100. Not for L2s, where this gas also
+    /// pays for data on L1, which the estimate leaves out. Unset: any.
+    #[serde(default)]
+    pub max_pre_verification_percent: Option<u32>,
     /// The maximum of the three together. Unset: any.
     #[serde(default)]
     pub max_gas_per_operation: Option<GasAmount>,

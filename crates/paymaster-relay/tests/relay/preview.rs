@@ -264,6 +264,10 @@ fn cases() -> Vec<Case> {
         Case::settings("pre_verification_gas_above_policy", |settings| {
             settings["policies"][0]["max_pre_verification_gas"] = json!(1);
         }),
+        Case::settings("pre_verification_gas_above_cost", |settings| {
+            settings["policies"][0]["max_pre_verification_percent"] = json!(100);
+        })
+        .edited(|_, op| op["preVerificationGas"] = json!("0x30d40")),
         Case::settings("gas_above_policy", |settings| settings["policies"][0]["max_gas_per_operation"] = json!(1)),
         Case::settings("fee_above_policy", |settings| settings["policies"][0]["max_fee_per_gas"] = json!(1)),
         Case::settings("priority_fee_above_policy", |settings| {
@@ -366,6 +370,10 @@ fn cases() -> Vec<Case> {
 impl Case {
     fn with(self, change: Change) -> Self {
         Self { change, ..self }
+    }
+
+    fn edited(self, edit: fn(&World, &mut Value)) -> Self {
+        Self { edit, ..self }
     }
 }
 

@@ -14,6 +14,7 @@ mod membership;
 mod origin;
 mod passkey;
 mod period;
+mod pre_verification;
 mod sender;
 mod target;
 
@@ -175,6 +176,7 @@ impl Violation {
             | Self::GasAbovePolicy { limit, used }
             | Self::FeeAbovePolicy { limit, used }
             | Self::PriorityFeeAbovePolicy { limit, used }
+            | Self::PreVerificationGasAboveCost { limit, used }
             | Self::FeeAboveMarket { limit, used }
             | Self::PriorityFeeAboveMarket { limit, used } => Some((limit.to_string(), Some(used.to_string()))),
             Self::PolicyNotStarted { not_before: limit } | Self::PolicyEnded { not_after: limit } => {
@@ -347,6 +349,17 @@ rules! {
             /// The operation's.
             used: u128,
         } => "priority_fee_above_policy", "max_priority_fee_per_gas", ("maxPriorityFeePerGas is {used} wei, above max_priority_fee_per_gas, {limit} wei");
+    }
+    pre_verification {
+        /// Its gas for the bundler is far above what the bundler needs.
+        PreVerificationGasAboveCost {
+            /// The maximum.
+            limit: u128,
+            /// The operation's.
+            used: u128,
+        } => "pre_verification_gas_above_cost", "max_pre_verification_percent", (
+            "preVerificationGas is {used}, above max_pre_verification_percent of what a bundler needs, {limit}"
+        );
     }
     market_fee {
         /// Its fee is too high for the chain's current price.
