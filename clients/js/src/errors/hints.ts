@@ -46,6 +46,7 @@ const HINTS: Readonly<Record<string, string>> = {
   paymaster_deposit_too_low:
     "Lower gas limits, or try again later: the paymaster's deposit does not cover the worst case.",
   paymaster_not_ours: "Leave the paymaster fields out.",
+  policy_disabled: "Name another policy by policyId, or ask the operator.",
   policy_not_allowed: "Use one of limits.supported as policyId, or none.",
   quota_exhausted: "Wait until limits.resetAt (Unix seconds). A sponsorship through viem takes three calls.",
   rate_limited: "Wait for limits.retryAfter seconds. A sponsorship through viem takes three calls.",

@@ -33,6 +33,7 @@ mod outages;
 mod paymaster_keys;
 mod pimlico;
 mod policy;
+mod policy_changes;
 mod preview;
 mod readiness;
 mod refusals;
