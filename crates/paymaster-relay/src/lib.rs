@@ -9,6 +9,7 @@
 pub mod budget;
 pub mod bundler;
 mod bundler_refusal;
+pub mod calendar;
 pub mod catalogue;
 pub mod chain;
 pub mod chains;

@@ -5,7 +5,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use paymaster_relay::clients::KeyKind;
 
 use super::api::KeyState;
-use crate::calendar::{SECONDS_A_DAY, utc};
+use paymaster_relay::calendar::SECONDS_A_DAY;
+
+use crate::calendar::utc;
 use crate::printable::printable;
 
 const HEAD: [&str; 9] = ["ID", "KIND", "LABEL", "SCOPES", "POLICIES", "ORIGINS", "RATE", "TODAY", "STATE"];

@@ -16,9 +16,9 @@ use clap::{Args, Subcommand};
 use paymaster_relay::clients::{ApiKeyError, ApiKeyId, KeyKind, NewApiKey, OriginRule, Origins, Rate, Scope};
 use secrecy::ExposeSecret as _;
 
-use crate::calendar::SECONDS_A_DAY;
 use crate::config::Config;
 use crate::error::Error;
+use paymaster_relay::calendar::SECONDS_A_DAY;
 
 /// Stub, intent and sponsorship.
 const CALLS_OF_AN_OPERATION: u64 = 3;

@@ -3,7 +3,7 @@
 use paymaster_relay::store::{Entry, UsageBy, UsageRow};
 
 use super::report::Column;
-use crate::calendar::timestamp;
+use paymaster_relay::calendar::timestamp;
 
 /// `is_short` are those of a table.
 const fn column<R>(name: &'static str, is_short: bool, cell: fn(&R) -> String) -> Column<R> {

@@ -72,11 +72,12 @@ pub async fn open(
     };
     let entropy = Arc::new(OsEntropy);
     let stored = Arc::new(SqliteApiKeys::new(store.database()));
-    let api_keys = ApiKeys::open(settings, stored, Arc::clone(&clock), Arc::<OsEntropy>::clone(&entropy))
+    let catalogue = Arc::new(Catalogue::new(settings).map_err(start_error("relay"))?);
+    let policies = Arc::clone(catalogue.live_policies());
+    let api_keys = ApiKeys::open(settings, policies, stored, Arc::clone(&clock), Arc::<OsEntropy>::clone(&entropy))
         .await
         .map_err(start_error("relay.rpc"))?;
     let api_keys = Arc::new(api_keys);
-    let catalogue = Arc::new(Catalogue::new(settings).map_err(start_error("relay"))?);
     let metrics = Arc::new(Metrics::new(registry).map_err(start_error("metrics"))?);
     let chains = Arc::new(open_chains(settings, &catalogue, &clock, &metrics)?);
     let parts = Parts {

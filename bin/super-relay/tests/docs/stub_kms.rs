@@ -76,8 +76,10 @@ impl RefusingRelay {
         let relay_key = RelayKey::open(&settings.relay_key, passphrase(&settings.relay_key).unwrap(), Arc::clone(&kms));
         let store = SqliteStore::open(&settings.database).await.unwrap();
         let keys = Arc::new(SqliteApiKeys::new(store.database()));
-        let api_keys = ApiKeys::open(&settings, keys, Arc::new(SystemClock), Arc::new(OsEntropy)).await.unwrap();
         let catalogue = Arc::new(Catalogue::new(&settings).unwrap());
+        let policies = Arc::clone(catalogue.live_policies());
+        let api_keys = ApiKeys::open(&settings, policies, keys, Arc::new(SystemClock), Arc::new(OsEntropy));
+        let api_keys = api_keys.await.unwrap();
         let node = Arc::new(RpcChain::new(&settings.all_chains()[0]).unwrap());
         let chain = Chain::new(Arc::clone(&catalogue.chains()[0]), node, Arc::new(SystemClock));
         let parts = Parts {

@@ -52,6 +52,7 @@ const HINTS: Readonly<Record<string, string>> = {
     "Lower gas limits, or try again later: the paymaster's deposit does not cover the worst case.",
   paymaster_not_ours: "Leave the paymaster fields out.",
   policy_api_key_not_allowed: "Send the API key that the policy is for, or use another policy.",
+  policy_disabled: "Name another policy by policyId, or ask the operator.",
   policy_ended: "The policy is over: use another one.",
   policy_not_allowed: "Use one of limits.supported as policyId, or none.",
   policy_not_started: "Wait until limits.limit (Unix seconds), or use another policy.",

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use proto::json::Excerpt;
 use proto::{Address, Wei};
 
+use super::policies::LivePolicies;
 use super::validity::Validity;
 use crate::deployment::Deployment;
 use crate::error::RequestError;
@@ -21,12 +22,8 @@ pub struct ChainCatalogue {
     pub confirmations: u64,
     /// How long sponsorships are valid.
     pub validity: Validity,
-    /// The largest `max_cost_per_operation` of its policies.
-    pub largest_cost: Wei,
-    /// The same for the policies that sponsor without a passkey, in wei; `None` if there are none.
-    pub largest_unproven: Option<Wei>,
     pub(super) deployments: Vec<Deployment>,
-    pub(super) policies: Vec<Arc<Policy>>,
+    pub(super) policies: Arc<LivePolicies>,
 }
 
 impl ChainCatalogue {
@@ -42,10 +39,22 @@ impl ChainCatalogue {
         self.deployments.iter().map(|deployment| deployment.entry_point.address).collect()
     }
 
-    /// Every policy, the default first.
+    /// Every enabled policy, the default first unless it is disabled.
     #[must_use]
-    pub fn policies(&self) -> &[Arc<Policy>] {
-        &self.policies
+    pub fn policies(&self) -> Vec<Arc<Policy>> {
+        self.policies.now().enabled_on(self.id).cloned().collect()
+    }
+
+    /// The largest `max_cost_per_operation` of its policies.
+    #[must_use]
+    pub fn largest_cost(&self) -> Wei {
+        self.policies.now().largest_cost(self.id)
+    }
+
+    /// The same for the policies that sponsor without a passkey, in wei; `None` if there are none.
+    #[must_use]
+    pub fn largest_unproven(&self) -> Option<Wei> {
+        self.policies.now().largest_unproven(self.id)
     }
 
     /// The deployment of an EntryPoint, or the default.
@@ -62,9 +71,9 @@ impl ChainCatalogue {
 
     /// The policy of that name, or the default.
     pub(crate) fn policy(&self, id: Option<&str>) -> Result<Arc<Policy>, RequestError> {
-        self.policies.iter().find(|policy| id.is_none_or(|id| policy.id() == id)).cloned().ok_or_else(|| {
+        self.policies.now().find(self.id, id).unwrap_or_else(|| {
             let policy_id = Excerpt(id.unwrap_or_default()).to_string();
-            RequestError::UnknownPolicy { policy_id, chain_id: self.is_listed.then_some(self.id) }
+            Err(RequestError::UnknownPolicy { policy_id, chain_id: self.is_listed.then_some(self.id) })
         })
     }
 }

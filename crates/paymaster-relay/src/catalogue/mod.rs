@@ -1,6 +1,7 @@
 //! The validated configuration of chains, deployments and policies.
 
 mod chain;
+mod contradictions;
 mod policies;
 mod validity;
 
@@ -10,9 +11,9 @@ use proto::limits::MAX_DEPLOYMENTS;
 use proto::{EntryPoint, EntryPointVersion};
 
 pub use chain::ChainCatalogue;
+pub use policies::{LivePolicies, Offer, PolicySet};
 pub use validity::Validity;
 
-use crate::budget::Caps;
 use crate::deployment::Deployment;
 use crate::policy::Policy;
 use crate::settings::{ChainSettings, DeploymentSettings, LedgerSettings, PolicySettings, Settings, SettingsError};
@@ -28,12 +29,10 @@ pub struct Catalogue {
     pub max_signings: u32,
     /// Maximum number of seconds from the relay's approval to the end of a window.
     pub max_window: u64,
-    /// The limits on reservations.
-    pub caps: Caps,
     /// How the ledger is kept.
     pub ledger: LedgerSettings,
     chains: Vec<Arc<ChainCatalogue>>,
-    policies: Vec<Arc<Policy>>,
+    policies: Arc<LivePolicies>,
 }
 
 impl Catalogue {
@@ -49,24 +48,15 @@ impl Catalogue {
             .map(|deployment| placed(deployment, settings))
             .collect::<Result<Vec<_>, _>>()?;
         check_deployments(&deployments)?;
-        let policies: Vec<_> = settings.policies.iter().map(|policy| Arc::new(Policy::from(policy))).collect();
-        unique("policies", policies.iter().map(|policy| policy.id()))?;
-        settings.policies.iter().try_for_each(|policy| check_policy(policy, settings))?;
-        let largest_cost = policies.iter().map(|policy| policy.max_cost()).max().unwrap_or_default();
-        let open_on = |chain: &ChainSettings| {
-            let mut open = settings.policies.iter().zip(&policies).collect::<Vec<_>>();
-            open.retain(|(settings, _)| settings.is_open_on(chain.chain_id));
-            open.into_iter().map(|(_, policy)| Arc::clone(policy)).collect()
-        };
+        let policies = Arc::new(LivePolicies::new(PolicySet::of_settings(settings)?));
         let chains = settings.all_chains().iter().map(|chain| {
             let of_chain = deployments.iter().filter(|deployment| deployment.entry_point.chain_id == chain.chain_id);
-            of_one(chain, settings, of_chain.copied().collect(), open_on(chain)).map(Arc::new)
+            of_one(chain, settings, of_chain.copied().collect(), &policies).map(Arc::new)
         });
         Ok(Self {
             chains: chains.collect::<Result<_, _>>()?,
             max_signings: settings.max_signings,
             max_window: settings.max_window_seconds,
-            caps: Caps::new(&settings.reservations, largest_cost)?,
             ledger: settings.ledger,
             sponsor_name: settings.sponsor_name.clone(),
             rp_id: settings.rp_id.clone(),
@@ -85,9 +75,21 @@ impl Catalogue {
         self.chains.iter().flat_map(|chain| chain.deployments())
     }
 
-    /// Every policy.
+    /// The policies and caps that apply now.
     #[must_use]
-    pub fn policies(&self) -> &[Arc<Policy>] {
+    pub fn policy_set(&self) -> Arc<PolicySet> {
+        self.policies.now()
+    }
+
+    /// Every enabled policy.
+    #[must_use]
+    pub fn policies(&self) -> Vec<Arc<Policy>> {
+        self.policy_set().enabled().cloned().collect()
+    }
+
+    /// The policies, which may be replaced.
+    #[must_use]
+    pub fn live_policies(&self) -> &Arc<LivePolicies> {
         &self.policies
     }
 }
@@ -96,24 +98,19 @@ fn of_one(
     chain: &ChainSettings,
     settings: &Settings,
     deployments: Vec<Deployment>,
-    policies: Vec<Arc<Policy>>,
+    policies: &Arc<LivePolicies>,
 ) -> Result<ChainCatalogue, SettingsError> {
     let id = chain.chain_id;
-    for (key, is_empty) in [("deployments", deployments.is_empty()), ("policies", policies.is_empty())] {
-        if is_empty {
-            return Err(SettingsError::Invalid { key, problem: format!("none is for chain {id}") });
-        }
+    if deployments.is_empty() {
+        return Err(SettingsError::Invalid { key: "deployments", problem: format!("none is for chain {id}") });
     }
-    let without_passkey = policies.iter().filter(|policy| policy.allows_without_passkey());
     Ok(ChainCatalogue {
         id,
         is_listed: chain.is_listed,
         confirmations: chain.confirmations,
         validity: Validity::on(chain, settings)?,
-        largest_cost: policies.iter().map(|policy| policy.max_cost()).max().unwrap_or_default(),
-        largest_unproven: without_passkey.map(|policy| policy.max_cost()).max(),
         deployments,
-        policies,
+        policies: Arc::clone(policies),
     })
 }
 
@@ -160,7 +157,7 @@ fn check_deployments(deployments: &[Deployment]) -> Result<(), SettingsError> {
 
 fn check_policy(policy: &PolicySettings, settings: &Settings) -> Result<(), SettingsError> {
     policy.chain_ids.iter().try_for_each(|chain_id| check_known("policies.chain_ids", *chain_id, settings))?;
-    policies::check(policy, settings)?;
+    contradictions::check(policy, settings)?;
     check_simulation(policy, settings)
 }
 

@@ -1,65 +1,175 @@
-//! Settings of a policy that contradict themselves: it could sponsor nothing.
+//! The policies that requests choose from. They are replaced as a whole while the relay runs: a
+//! request keeps the policy that it was given when it was parsed.
 
+use std::sync::{Arc, PoisonError, RwLock};
+
+use proto::Wei;
 use proto::json::Excerpt;
 
-use crate::clients::{ApiKeyId, Origins};
+use super::check_policy;
+use crate::budget::Caps;
+use crate::clients::PolicyNames;
+use crate::error::RequestError;
 use crate::policy::Policy;
 use crate::settings::{PolicySettings, Settings, SettingsError};
 
-/// # Errors
-/// [`SettingsError::Invalid`] names the key and the policy.
-pub(super) fn check(policy: &PolicySettings, settings: &Settings) -> Result<(), SettingsError> {
-    let invalid = |key, problem: String| {
-        let problem = format!("policy {:?}: {problem}", policy.id);
-        Err(SettingsError::Invalid { key, problem })
-    };
-    for (key, percent) in [
-        ("policies.max_pre_verification_percent", policy.max_pre_verification_percent),
-        ("policies.max_fee_percent", policy.max_fee_percent),
-        ("policies.max_priority_fee_percent", policy.max_priority_fee_percent),
-    ] {
-        if percent.is_some_and(|percent| percent < 100) {
-            return invalid(key, "must be at least 100".to_owned());
-        }
-    }
-    if let (Some(start), Some(end)) = (policy.not_before, policy.not_after)
-        && start >= end
-    {
-        return invalid("policies.not_after", "must be later than not_before".to_owned());
-    }
-    if let Err(error) = Origins::parse(&policy.origins) {
-        return invalid("policies.origins", error.to_string());
-    }
-    if let Some(id) = policy.api_keys.iter().find(|id| !ApiKeyId::may_be(id)) {
-        // It may be a key.
-        let length = id.len();
-        return invalid("policies.api_keys", format!("one of {length} characters is no id: list ids, not keys"));
-    }
-    if let Err(problem) = Policy::check_functions(policy) {
-        return invalid("policies.targets.functions", problem);
-    }
-    let known = Policy::shadowable();
-    if let Some(name) = policy.shadow.iter().find(|name| !known.contains(&name.as_str())) {
-        let problem = format!(
-            "{:?} is not one of the rules that can be in shadow: {}",
-            Excerpt(name).to_string(),
-            known.join(", ")
-        );
-        return invalid("policies.shadow", problem);
-    }
-    check_validity(policy, settings).or_else(|problem| invalid("policies.validity_seconds", problem))
+/// A policy that requests may name.
+#[derive(Clone, Debug)]
+pub enum Offer {
+    /// It sponsors.
+    Enabled(PolicySettings),
+    /// It is refused by name. It keeps its place: a chain whose first policy is disabled has no
+    /// other default.
+    Disabled {
+        /// The name by which requests choose it.
+        id: String,
+        /// The chains on which it would sponsor. Empty: all.
+        chain_ids: Vec<u64>,
+    },
 }
 
-fn check_validity(policy: &PolicySettings, settings: &Settings) -> Result<(), String> {
-    let Some(seconds) = policy.validity_seconds else { return Ok(()) };
-    let most = settings.validity_seconds;
-    let open = settings.all_chains().iter().filter(|chain| policy.is_open_on(chain.chain_id));
-    let shortest = open.map(|chain| settings.min_validity_seconds.saturating_add(chain.block_seconds)).max();
-    let least = shortest.unwrap_or_default();
-    if (least..=most).contains(&seconds) {
-        return Ok(());
+/// The policies of one moment, in order: the first of a chain is its default.
+#[derive(Clone, Debug)]
+pub struct PolicySet {
+    entries: Vec<Entry>,
+    caps: Caps,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    id: String,
+    chain_ids: Vec<u64>,
+    /// `None` if it is disabled.
+    policy: Option<Arc<Policy>>,
+}
+
+impl PolicySet {
+    /// Checks each policy against the chains and reservations of the settings, and creates the set.
+    ///
+    /// # Errors
+    /// [`SettingsError`] names the key.
+    pub fn new(settings: &Settings, offers: impl IntoIterator<Item = Offer>) -> Result<Self, SettingsError> {
+        let mut entries: Vec<Entry> = Vec::new();
+        for offer in offers {
+            let entry = match offer {
+                Offer::Enabled(policy) => {
+                    check_policy(&policy, settings)?;
+                    let enabled = Some(Arc::new(Policy::from(&policy)));
+                    Entry { id: policy.id, chain_ids: policy.chain_ids, policy: enabled }
+                }
+                Offer::Disabled { id, chain_ids } => Entry { id, chain_ids, policy: None },
+            };
+            if entries.iter().any(|known| known.id == entry.id) {
+                return Err(SettingsError::Duplicate { key: "policies", value: entry.id });
+            }
+            entries.push(entry);
+        }
+        let caps = Caps::new(&settings.reservations, largest(entries.iter()))?;
+        Ok(Self { entries, caps })
     }
-    Err(format!(
-        "must be from {least} (min_validity_seconds and block_seconds together) to {most} (relay.validity_seconds)"
-    ))
+
+    /// The policies of the settings.
+    pub(super) fn of_settings(settings: &Settings) -> Result<Self, SettingsError> {
+        if settings.policies.is_empty() {
+            return Err(SettingsError::Empty { key: "policies" });
+        }
+        let set = Self::new(settings, settings.policies.iter().cloned().map(Offer::Enabled))?;
+        match settings.chain_ids().into_iter().find(|id| set.on(*id).next().is_none()) {
+            Some(id) => Err(SettingsError::Invalid { key: "policies", problem: format!("none is for chain {id}") }),
+            None => Ok(set),
+        }
+    }
+
+    /// The limits on reservations, given the largest operation that a policy allows.
+    #[must_use]
+    pub fn caps(&self) -> &Caps {
+        &self.caps
+    }
+
+    /// The ids of all policies, disabled ones too.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|entry| &*entry.id)
+    }
+
+    /// Every enabled policy.
+    pub fn enabled(&self) -> impl Iterator<Item = &Arc<Policy>> {
+        self.entries.iter().filter_map(|entry| entry.policy.as_ref())
+    }
+
+    /// Every enabled policy of a chain, the first first.
+    pub fn enabled_on(&self, chain_id: u64) -> impl Iterator<Item = &Arc<Policy>> {
+        self.on(chain_id).filter_map(|entry| entry.policy.as_ref())
+    }
+
+    /// The largest `max_cost_per_operation` of a chain's policies, in wei.
+    #[must_use]
+    pub fn largest_cost(&self, chain_id: u64) -> Wei {
+        largest(self.on(chain_id))
+    }
+
+    /// The same for the policies that sponsor without a passkey; `None` if there are none.
+    #[must_use]
+    pub fn largest_unproven(&self, chain_id: u64) -> Option<Wei> {
+        let without_passkey = self.enabled_on(chain_id).filter(|policy| policy.allows_without_passkey());
+        without_passkey.map(|policy| policy.max_cost()).max()
+    }
+
+    /// The policy of that name on a chain, or the default. `None` if there is none.
+    pub(super) fn find(&self, chain_id: u64, id: Option<&str>) -> Option<Result<Arc<Policy>, RequestError>> {
+        let entry = self.on(chain_id).find(|entry| id.is_none_or(|id| entry.id == id))?;
+        let disabled = || RequestError::PolicyDisabled { policy_id: Excerpt(&entry.id).to_string() };
+        Some(entry.policy.clone().ok_or_else(disabled))
+    }
+
+    fn on(&self, chain_id: u64) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(move |entry| entry.chain_ids.is_empty() || entry.chain_ids.contains(&chain_id))
+    }
+}
+
+fn largest<'a>(entries: impl Iterator<Item = &'a Entry>) -> Wei {
+    entries.filter_map(|entry| entry.policy.as_ref()).map(|policy| policy.max_cost()).max().unwrap_or_default()
+}
+
+/// The policies that apply now.
+#[derive(Debug)]
+pub struct LivePolicies(RwLock<Current>);
+
+#[derive(Debug)]
+struct Current {
+    /// The number of the newest change in the set; 0 for that of the settings.
+    change: u64,
+    set: Arc<PolicySet>,
+}
+
+impl PolicyNames for LivePolicies {
+    fn names(&self) -> Vec<String> {
+        self.now().ids().map(str::to_owned).collect()
+    }
+}
+
+impl LivePolicies {
+    /// Begins with this set.
+    pub(super) fn new(set: PolicySet) -> Self {
+        Self(RwLock::new(Current { change: 0, set: Arc::new(set) }))
+    }
+
+    /// The set that applies now.
+    #[must_use]
+    pub fn now(&self) -> Arc<PolicySet> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner).set)
+    }
+
+    /// The number of the newest change that applies.
+    #[must_use]
+    pub fn change(&self) -> u64 {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).change
+    }
+
+    /// Applies a set, unless a later one already applies.
+    pub fn replace(&self, change: u64, set: PolicySet) {
+        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if current.change < change {
+            *current = Current { change, set: Arc::new(set) };
+        }
+    }
 }

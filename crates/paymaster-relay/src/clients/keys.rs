@@ -18,7 +18,7 @@ use super::access::{Access, Anonymous, Denied, LiveKey};
 use super::key::{ApiKey, ApiKeyId, KeyKind, NewApiKey, StoredKey, text_of};
 use super::rate::Rate;
 use super::usage::Usage;
-use super::{ApiKeyStore, Origins, Scope};
+use super::{ApiKeyStore, Origins, PolicyNames, Scope};
 use crate::ports::{Clock, Entropy, EntropyUnavailable};
 use crate::settings::{Settings, SettingsError};
 use crate::store_error::StoreError;
@@ -39,7 +39,7 @@ pub struct ApiKeys {
     entropy: Arc<dyn Entropy>,
     is_required: bool,
     anonymous: Arc<Anonymous>,
-    policies: Vec<String>,
+    policies: Arc<dyn PolicyNames>,
     live: RwLock<HashMap<KeyHash, Arc<LiveKey>>>,
 }
 
@@ -92,6 +92,7 @@ impl ApiKeys {
     /// [`ApiKeyError::Store`], and [`ApiKeyError::Invalid`] for an invalid hash in the settings.
     pub async fn open(
         settings: &Settings,
+        policies: Arc<dyn PolicyNames>,
         store: Arc<dyn ApiKeyStore>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
@@ -99,10 +100,10 @@ impl ApiKeys {
         let of_settings = check_hashes(&settings.rpc.api_key_hashes)
             .map_err(|problem| ApiKeyError::Invalid { field: HASHES, problem: problem.to_string() })?;
         let is_required = settings.rpc.require_api_key || !of_settings.is_empty();
-        let policies: Vec<_> = settings.policies.iter().map(|policy| policy.id.clone()).collect();
+        let configured = policies.names();
         let mut live = HashMap::new();
         for StoredKey { key, hash, created_at, revoked_at, usage } in store.all().await? {
-            for missing in key.policies.iter().filter(|policy| revoked_at.is_none() && !policies.contains(policy)) {
+            for missing in key.policies.iter().filter(|policy| revoked_at.is_none() && !configured.contains(policy)) {
                 tracing::warn!(key = %key.id, policy = missing, "an API key names a policy that is not configured");
             }
             live.insert(hash, Arc::new(LiveKey::new(key, Some(created_at), revoked_at, usage)));
@@ -257,8 +258,9 @@ impl ApiKeys {
         if !is_label {
             return invalid("label", format!("expected 1 to {MAX_LABEL} printable characters"));
         }
-        if let Some(unknown) = policies.iter().find(|policy| !self.policies.contains(policy)) {
-            let known = self.policies.join(", ");
+        let known = self.policies.names();
+        if let Some(unknown) = policies.iter().find(|policy| !known.contains(policy)) {
+            let known = known.join(", ");
             return invalid(
                 "policies",
                 format!("unknown policy {:?}; known policies: {known}", Excerpt(unknown).to_string()),

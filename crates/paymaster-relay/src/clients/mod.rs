@@ -90,6 +90,12 @@ impl Caller {
     }
 }
 
+/// The names of the policies that a key may be restricted to.
+pub trait PolicyNames: Send + Sync {
+    /// Those that are known now.
+    fn names(&self) -> Vec<String>;
+}
+
 /// API keys on durable storage.
 #[async_trait]
 pub trait ApiKeyStore: Send + Sync {

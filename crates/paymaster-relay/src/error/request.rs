@@ -57,6 +57,12 @@ pub enum RequestError {
         /// The chain, if there are several.
         chain_id: Option<u64>,
     },
+    /// The operator has disabled that policy.
+    #[error("policy {policy_id:?} is disabled")]
+    PolicyDisabled {
+        /// Its name.
+        policy_id: String,
+    },
     /// The caller's key may not use that policy.
     #[error("the API key cannot use policy {policy_id:?}; it can use: {}", allowed.join(", "))]
     PolicyNotAllowed {

@@ -71,7 +71,11 @@ pub(super) fn valid(
         Err(
             RelayError::Policy { .. }
             | RelayError::SimulationFailed { .. }
-            | RelayError::Request(RequestError::UnknownPolicy { .. } | RequestError::PolicyNotAllowed { .. }),
+            | RelayError::Request(
+                RequestError::UnknownPolicy { .. }
+                | RequestError::PolicyDisabled { .. }
+                | RequestError::PolicyNotAllowed { .. },
+            ),
         ) => Ok(None),
         Err(error) => Err(error),
     }

@@ -90,6 +90,7 @@ const SPONSORSHIP: Rows = &[
     (REJECTED_BY_PAYMASTER, "api_key_reservations_exceeded"),
     (REJECTED_BY_PAYMASTER, "unproven_reservations_exceeded"),
     (REJECTED_BY_PAYMASTER, "paymaster_paused"),
+    (REJECTED_BY_PAYMASTER, "policy_disabled"),
     (REJECTED_BY_PAYMASTER, "paymaster_signer_not_admitted"),
     (REJECTED_BY_PAYMASTER, "refusal_limit_reached"),
     (REJECTED_BY_PAYMASTER, "signing_limit_reached"),

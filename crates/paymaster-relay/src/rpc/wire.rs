@@ -206,8 +206,10 @@ impl Wire<'_> {
         };
         match asked {
             None => {
-                let mut on_chain = allowed.iter().filter_map(|id| catalogue.policy(Some(id)).ok());
-                on_chain.next().map_or_else(|| catalogue.policy(allowed.first().map(String::as_str)), Ok)
+                // A disabled first policy is refused, not passed over.
+                let mut of_key = allowed.iter().map(|id| catalogue.policy(Some(id)));
+                let on_chain = of_key.find(|found| !matches!(found, Err(RequestError::UnknownPolicy { .. })));
+                on_chain.unwrap_or_else(|| catalogue.policy(allowed.first().map(String::as_str)))
             }
             Some(id) if allowed.iter().any(|allowed| allowed == id) => catalogue.policy(asked),
             Some(id) => {

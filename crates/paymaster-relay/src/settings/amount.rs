@@ -5,6 +5,7 @@ use std::fmt;
 use proto::Wei;
 use schemars::JsonSchema;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde::ser::{Serialize, Serializer};
 
 /// Wei, as an integer or, since TOML's integers end at 2^63, a string of decimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, JsonSchema)]
@@ -14,6 +15,13 @@ pub struct WeiAmount(pub u128);
 impl From<WeiAmount> for Wei {
     fn from(amount: WeiAmount) -> Self {
         Self(amount.0)
+    }
+}
+
+/// A string, whose digits no reader rounds.
+impl Serialize for WeiAmount {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
     }
 }
 

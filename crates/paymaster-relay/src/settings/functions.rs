@@ -1,10 +1,10 @@
 //! Settings of functions that may be called, with conditions on their arguments.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A function that may be called.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FunctionSettings {
     /// Its signature, as selectors are computed from it: `transfer(address,uint256)`.
@@ -16,7 +16,7 @@ pub struct FunctionSettings {
 }
 
 /// A condition on an argument: one of `equal`, `one_of` and `at_most`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConditionSettings {
     /// Index of the argument, from 0: an address, a bool, a number without sign, or bytes of fixed
@@ -38,6 +38,12 @@ pub struct ConditionSettings {
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[schemars(with = "String")]
 pub struct ArgumentValue(pub String);
+
+impl Serialize for ArgumentValue {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
 
 impl<'de> Deserialize<'de> for ArgumentValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -2,15 +2,15 @@
 
 use proto::{AccountId, Address, EntryPointVersion};
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::amount::WeiAmount;
 use super::functions::FunctionSettings;
 use super::gas::GasAmount;
 use super::utc_time::UtcTime;
 
-/// A sponsorship policy. Every rule must hold.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+/// A sponsorship policy. Every rule must hold. Serialised, it is the document of a version.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PolicySettings {
     /// The name by which requests choose it (`policyId`).
@@ -134,7 +134,7 @@ impl PolicySettings {
 }
 
 /// A contract that may be called.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TargetSettings {
     /// The contract.
@@ -157,6 +157,12 @@ pub struct TargetSettings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
 #[schemars(with = "String")]
 pub struct Selector(pub [u8; 4]);
+
+impl Serialize for Selector {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("0x{}", hex::encode(self.0)))
+    }
+}
 
 impl<'de> Deserialize<'de> for Selector {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -258,7 +258,7 @@ impl Approver {
             max_cost: Gwei::at_least(cost).ok_or_else(too_low)?,
             created_at: self.clock.now(),
         };
-        let limits = self.catalogue.caps.limits(&sponsorship.charged(), Gwei::at_most(deposit));
+        let limits = self.catalogue.policy_set().caps().limits(&sponsorship.charged(), Gwei::at_most(deposit));
         Ok(Proposal { sponsorship, limits, cost, deposit, shadowed })
     }
 }

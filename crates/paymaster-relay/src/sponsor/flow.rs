@@ -135,7 +135,7 @@ impl Sponsor {
         Ok(AccountInfo {
             wallet: self.wallets.ask(account_id).await?,
             standing: self.standings.of(account_id).await?,
-            policies: policies.to_vec(),
+            policies,
         })
     }
 

@@ -175,14 +175,14 @@ impl Look<'_> {
         }
         let reserved = self.store.reserved(deployment).await.map_err(RelayError::from)?.count();
         let on_chain = &self.chain().catalogue;
-        let (deposit, largest) = (Gwei::at_most(state.deposit).count(), on_chain.largest_cost);
+        let (deposit, largest) = (Gwei::at_most(state.deposit).count(), on_chain.largest_cost());
         if deposit <= reserved || Gwei::at_least(largest).is_none_or(|cost| cost.count() > deposit - reserved) {
             return Err(Missing::DepositLow { paymaster, deposit, reserved, largest });
         }
         self.lasts(deployment, state).await?;
-        let percent = self.catalogue.caps.percent_unproven();
+        let percent = self.catalogue.policy_set().caps().percent_unproven();
         let share = Gwei::at_most(state.deposit).percent(percent);
-        match on_chain.largest_unproven {
+        match on_chain.largest_unproven() {
             Some(largest) if Gwei::at_least(largest).is_none_or(|cost| cost > share) => {
                 Err(Missing::UnprovenShareLow { paymaster, deposit, percent, largest })
             }

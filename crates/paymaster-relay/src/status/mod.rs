@@ -79,7 +79,7 @@ impl Readiness {
         let kms = kms.map_err(|error| in_full(error.into()));
         let known = || signers.as_ref().map_err(|_| Missing::TeeUnknown);
         let relay_key =
-            known().and_then(|known| tee::relay_key(known, self.kms.url(), &own, self.catalogue.policies()));
+            known().and_then(|known| tee::relay_key(known, self.kms.url(), &own, &self.catalogue.policies()));
         let ceilings = in_words(known().map(drop)).and_then(|()| tee::ceilings(told(&signers), &self.catalogue));
         let relying_party = signers.as_ref().map_or(Ok(()), |known| tee::relying_party(known, &self.catalogue));
         let of_node = [

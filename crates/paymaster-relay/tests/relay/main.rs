@@ -34,6 +34,7 @@ mod outages;
 mod paymaster_keys;
 mod pimlico;
 mod policy;
+mod policy_changes;
 mod policy_lists;
 mod preview;
 mod readiness;

@@ -58,7 +58,9 @@ fn request_details(error: &RequestError) -> Value {
         RequestError::EntryPointNotSupported { supported, .. } => {
             json!({ "supported": supported.iter().map(Address::to_string).collect::<Vec<_>>() })
         }
-        RequestError::UnknownPolicy { policy_id, .. } => json!({ "policyId": policy_id }),
+        RequestError::UnknownPolicy { policy_id, .. } | RequestError::PolicyDisabled { policy_id } => {
+            json!({ "policyId": policy_id })
+        }
         RequestError::PolicyNotAllowed { policy_id, allowed } => json!({ "policyId": policy_id, "supported": allowed }),
         RequestError::PaymasterNotOurs { ours, .. } => json!({ "paymaster": ours.to_string() }),
         RequestError::ValidityTooShort { least, given } => {

@@ -83,6 +83,7 @@ const fn request_row(error: &RequestError) -> (i32, &'static str, bool) {
         RequestError::ChainMissing { .. } => (INVALID_PARAMS, "chain_missing", false),
         RequestError::EntryPointNotSupported { .. } => (INVALID_PARAMS, "entry_point_not_supported", false),
         RequestError::UnknownPolicy { .. } => (INVALID_PARAMS, "unknown_policy", false),
+        RequestError::PolicyDisabled { .. } => (REJECTED_BY_PAYMASTER, "policy_disabled", false),
         RequestError::PolicyNotAllowed { .. } => (KEY_REFUSED, "policy_not_allowed", false),
         RequestError::PaymasterNotOurs { .. } => (INVALID_PARAMS, "paymaster_not_ours", false),
         RequestError::ValidityTooShort { .. } => (INVALID_PARAMS, "validity_too_short", false),

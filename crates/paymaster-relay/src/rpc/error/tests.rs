@@ -75,6 +75,7 @@ fn lasting() -> Vec<RelayError> {
         RequestError::ChainMissing { supported: vec![1, 2] }.into(),
         RequestError::EntryPointNotSupported { given: factory, supported: Vec::new() }.into(),
         RequestError::UnknownPolicy { policy_id: name(), chain_id: None }.into(),
+        RequestError::PolicyDisabled { policy_id: name() }.into(),
         RequestError::PolicyNotAllowed { policy_id: name(), allowed: Vec::new() }.into(),
         RelayError::PolicyConflict { stored: None, is_mined: true, asked: name() },
         RequestError::PaymasterNotOurs { given: factory, ours: factory }.into(),

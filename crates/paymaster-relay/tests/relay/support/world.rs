@@ -412,9 +412,10 @@ async fn open(
     let claims: Arc<dyn ClaimStore> = Arc::new(SqliteClaims::new(store.database(), Arc::clone(&clock) as _));
     let registry = Registry::new();
     let keys = Arc::new(SqliteApiKeys::new(store.database()));
-    let api_keys =
-        Arc::new(ApiKeys::open(&settings, keys, Arc::clone(&clock) as _, Arc::new(OsEntropy)).await.unwrap());
     let catalogue = Arc::new(Catalogue::new(&settings).unwrap());
+    let policies = Arc::clone(catalogue.live_policies());
+    let api_keys = ApiKeys::open(&settings, policies, keys, Arc::clone(&clock) as _, Arc::new(OsEntropy)).await;
+    let api_keys = Arc::new(api_keys.unwrap());
     let metrics = Arc::new(Metrics::new(&registry).unwrap());
     let chains = settings.all_chains().iter().zip(catalogue.chains()).map(|(chain, catalogue)| {
         let node = Arc::new(RpcChain::new(chain).unwrap());
