@@ -1,5 +1,7 @@
 //! The relay's metrics. No label comes from a caller, so their number is bounded.
 
+mod webhook;
+
 use std::future::Future;
 use std::time::{Duration, Instant};
 
@@ -8,6 +10,8 @@ use prometheus::{
     core::Collector,
 };
 use proto::EntryPoint;
+
+pub(crate) use webhook::{WebhookMetrics, WebhookOutcome};
 
 use crate::deployment::Deployment;
 use crate::gwei::Gwei;
@@ -27,6 +31,8 @@ pub struct Metrics {
     block_age: IntGaugeVec,
     bundler_requests: IntCounterVec,
     bundler_seconds: HistogramVec,
+    /// Those of webhooks.
+    pub(crate) webhooks: WebhookMetrics,
 }
 
 /// A stage of the cycle.
@@ -153,6 +159,7 @@ impl Metrics {
                     &["chain_id", "bundler"],
                 )?,
             )?,
+            webhooks: WebhookMetrics::new(registry)?,
         })
     }
 

@@ -46,6 +46,10 @@ pub struct PolicySettings {
     /// its simulation: limits that are too low are not found.
     #[serde(default)]
     pub simulate: bool,
+    /// The webhook (`webhooks.name`) that decides about each operation, after all other rules:
+    /// before its user is asked, and before it is signed. Unset: none.
+    #[serde(default)]
+    pub webhook: Option<String>,
     /// Wei. The minimum balance of an account.
     #[serde(default)]
     pub min_balance: WeiAmount,

@@ -150,7 +150,7 @@ fn current_delegate(op: &UserOperation, facts: &Facts) -> Option<Address> {
 
 /// The worst-case cost under these terms; one beyond 128 bits is capped, which exceeds every
 /// policy.
-fn cost(draft: &DraftRequest, terms: &Terms) -> Wei {
+pub(super) fn cost(draft: &DraftRequest, terms: &Terms) -> Wei {
     worst_case_cost(&draft.op, draft.deployment.entry_point.version, terms).unwrap_or(Wei(u128::MAX))
 }
 

@@ -49,3 +49,4 @@ mod strangers;
 mod tls;
 mod unproven;
 mod validation;
+mod webhooks;
