@@ -4,7 +4,7 @@ use crate::catalogue::Catalogue;
 use crate::clients::check_hashes;
 use crate::policy::ListedStandings;
 use crate::rpc;
-use crate::settings::{Settings, SettingsError};
+use crate::settings::{Settings, SettingsError, WebhookSettings};
 
 /// More than two weeks of blocks of 12 s: with more, every reservation would stay for weeks.
 const MOST_CONFIRMATIONS: u64 = 100_000;
@@ -37,6 +37,7 @@ pub fn check(settings: &Settings) -> Result<(), SettingsError> {
         }
     }
     check_bundlers(settings)?;
+    check_webhooks(&settings.webhooks)?;
     if let Some(redis) = &settings.redis {
         redis.client()?;
     }
@@ -64,4 +65,14 @@ fn check_bundlers(settings: &Settings) -> Result<(), SettingsError> {
     }
     let mut bundlers = settings.all_chains().iter().filter_map(|chain| settings.bundlers_of(chain));
     bundlers.try_for_each(|bundlers| bundlers.check())
+}
+
+fn check_webhooks(webhooks: &[WebhookSettings]) -> Result<(), SettingsError> {
+    webhooks.iter().try_for_each(WebhookSettings::check)?;
+    let is_again = |(place, webhook): &(usize, &WebhookSettings)| {
+        webhooks[..*place].iter().any(|earlier| earlier.name == webhook.name)
+    };
+    webhooks.iter().enumerate().find(is_again).map_or(Ok(()), |(_, webhook)| {
+        Err(SettingsError::Duplicate { key: "webhooks.name", value: webhook.name.clone() })
+    })
 }

@@ -2,7 +2,8 @@
 //!
 //! `rpc` parses and answers, `sponsor` runs the cycle, `policy` decides, `store` persists, `claims`
 //! finds the first request of its kind, `relay_key` approves, `kms` obtains signatures, `chain`
-//! reads paymasters and nonces, `bundler` passes calls on, `settle` settles reservations, `status`
+//! reads paymasters and nonces, `bundler` passes calls on, `webhook` asks
+//! the operator's servers, `settle` settles reservations, `status`
 //! reports problems. Ports are traits; the caller that builds [`Parts`] chooses their
 //! implementations.
 
@@ -37,12 +38,14 @@ mod rpc;
 mod secp256k1;
 pub mod settings;
 pub mod settle;
+mod signed_http;
 pub mod sponsor;
 pub mod sqlite;
 pub mod status;
 pub mod store;
 mod store_error;
 mod sweep;
+mod webhook;
 
 pub use check::check;
 pub use deployment::Deployment;
@@ -55,3 +58,4 @@ pub use settle::Settler;
 pub use sponsor::Sponsor;
 pub use status::Readiness;
 pub use sweep::Sweeper;
+pub use webhook::Webhooks;

@@ -1,6 +1,7 @@
 //! The relay's metrics. No label comes from a caller, so their number is bounded.
 
 mod books;
+mod webhook;
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -12,6 +13,8 @@ use prometheus::{
 use proto::EntryPoint;
 
 use self::books::BookMetrics;
+pub(crate) use webhook::{WebhookMetrics, WebhookOutcome};
+
 use crate::deployment::Deployment;
 use crate::gwei::Gwei;
 
@@ -32,6 +35,8 @@ pub struct Metrics {
     bundler_seconds: HistogramVec,
     pub(crate) books: BookMetrics,
     shadow_refusals: IntCounterVec,
+    /// Those of webhooks.
+    pub(crate) webhooks: WebhookMetrics,
 }
 
 /// A stage of the cycle.
@@ -169,6 +174,7 @@ impl Metrics {
                     &["policy", "reason"],
                 )?,
             )?,
+            webhooks: WebhookMetrics::new(registry)?,
         })
     }
 

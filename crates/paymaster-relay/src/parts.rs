@@ -12,6 +12,7 @@ use crate::policy::Standings;
 use crate::ports::{Clock, Entropy};
 use crate::relay_key::RelayKey;
 use crate::store::Store;
+use crate::webhook::Webhooks;
 
 /// The ports and state shared by the services; the composition root chooses the implementations.
 /// Each service takes the ones it uses.
@@ -39,4 +40,6 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// API keys.
     pub api_keys: Arc<ApiKeys>,
+    /// The webhooks of policies.
+    pub webhooks: Arc<Webhooks>,
 }

@@ -23,6 +23,9 @@ impl Config {
             paths.push(("relay.relay_key.file", relay.relay_key.file.clone()));
             paths.extend(relay.relay_key.passphrase_file.clone().map(|file| ("relay.relay_key.passphrase_file", file)));
             paths.push(("relay.admin_socket", relay.admin_socket()));
+            let secrets = relay.webhooks.iter().flat_map(|webhook| &webhook.secrets);
+            let files = secrets.filter_map(|secret| secret.file.clone());
+            paths.extend(files.map(|file| ("relay.webhooks.secrets.file", file)));
         }
         paths.extend(self.kms.iter().map(|kms| ("kms.data_dir", kms.data_dir.clone())));
         paths.extend(

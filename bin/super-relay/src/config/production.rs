@@ -46,6 +46,13 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     if let Some(missing) = pages.filter_map(PageSettings::missing_in_production).next() {
         return refuse(&format!("a page that does not know where browsers reach KMS and node: set `{missing}`"));
     }
+    let webhooks = config.relay.iter().flat_map(|relay| &relay.webhooks);
+    if let Some(webhook) = webhooks.into_iter().find(|webhook| !webhook.is_confidential()) {
+        let name = &webhook.name;
+        return refuse(&format!(
+            "a webhook over a network without TLS: set `relay.webhooks.url` of {name:?} to https:"
+        ));
+    }
     if config.bootstrap.is_some() {
         return refuse("`bootstrap`: the admin's key must not be on this machine");
     }
@@ -164,6 +171,25 @@ mod tests {
             assert!(of(page).unwrap_err().to_string().contains(missing), "{missing}");
         }
         assert!(of(json!({ "enabled": true, "kms_url": kms, "node_url": node })).is_ok());
+    }
+
+    #[test]
+    fn production_refuses_a_webhook_without_tls_except_on_this_machine() {
+        let mut json = production();
+        for (url, is_taken) in [
+            ("https://hook.example", true),
+            ("http://127.0.0.1:8080", true),
+            ("http://localhost:8080", true),
+            ("http://[::1]:8080", true),
+            ("http://hook.example", false),
+            ("http://10.0.0.1", false),
+            ("http://localhost.example", false),
+        ] {
+            json["relay"]["webhooks"] = json!([{ "name": "crm", "url": url, "secrets": [{ "env": "CRM" }] }]);
+            let outcome = check(&config(json.clone()));
+            assert_eq!(outcome.is_ok(), is_taken, "{url}");
+            assert!(outcome.err().is_none_or(|error| error.to_string().contains("relay.webhooks.url")), "{url}");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use paymaster_relay::ports::{Clock, OsEntropy, SystemClock};
 use paymaster_relay::relay_key::{RelayKey, passphrase};
 use paymaster_relay::sqlite::Database;
 use paymaster_relay::store::SqliteStore;
-use paymaster_relay::{Parts, Readiness, RpcServer, Settings, Settler, Sponsor, Sweeper};
+use paymaster_relay::{Parts, Readiness, RpcServer, Settings, Settler, Sponsor, Sweeper, Webhooks};
 use prometheus::Registry;
 use proto::Address;
 
@@ -79,6 +79,7 @@ pub async fn open(
         .map_err(start_error("relay.rpc"))?;
     let api_keys = Arc::new(api_keys);
     let metrics = Arc::new(Metrics::new(registry).map_err(start_error("metrics"))?);
+    let webhooks = Webhooks::open(settings, &clock, &metrics).map_err(start_error("relay"))?;
     let chains = Arc::new(open_chains(settings, &catalogue, &clock, &metrics)?);
     let parts = Parts {
         catalogue,
@@ -94,6 +95,7 @@ pub async fn open(
         entropy,
         metrics,
         api_keys: Arc::clone(&api_keys),
+        webhooks: Arc::new(webhooks),
     };
     let sponsor = Arc::new(Sponsor::new(settings, &parts));
     let settlers: Vec<_> = chains.iter().map(|chain| Arc::new(Settler::new(chain, &parts))).collect();

@@ -94,6 +94,7 @@ impl RefusingRelay {
             entropy: Arc::new(OsEntropy),
             metrics: Arc::new(Metrics::new(&Registry::new()).unwrap()),
             api_keys: Arc::new(api_keys),
+            webhooks: Arc::default(),
         };
         let rpc =
             RpcServer::new(&settings.rpc, Arc::new(paymaster_relay::Sponsor::new(&settings, &parts)), &parts).unwrap();

@@ -44,4 +44,5 @@ mod status;
 mod stopping;
 mod v09;
 mod verify_audit;
+mod webhooks;
 mod websocket;

@@ -76,6 +76,7 @@ const HINTS: Readonly<Record<string, string>> = {
   unauthorised: "Send an API key in headers, or in the path of rpcUrl: /rpc/<key>.",
   unknown_policy: "Correct policyId, or leave it out.",
   user_not_verified: "The authenticator needs a PIN or biometrics.",
+  webhook_denied: "The operator's own rules deny it: limits.webhookReason has their reason, if it is given.",
   wrong_chain: "Use the URL of a relay for this chain; this one serves limits.supported.",
 };
 

@@ -158,7 +158,17 @@ fn check_deployments(deployments: &[Deployment]) -> Result<(), SettingsError> {
 fn check_policy(policy: &PolicySettings, settings: &Settings) -> Result<(), SettingsError> {
     policy.chain_ids.iter().try_for_each(|chain_id| check_known("policies.chain_ids", *chain_id, settings))?;
     contradictions::check(policy, settings)?;
+    check_webhook(policy, settings)?;
     check_simulation(policy, settings)
+}
+
+fn check_webhook(policy: &PolicySettings, settings: &Settings) -> Result<(), SettingsError> {
+    let Some(name) = &policy.webhook else { return Ok(()) };
+    if settings.webhooks.iter().any(|webhook| webhook.name == *name) {
+        return Ok(());
+    }
+    let problem = format!("policy {:?}: {name:?} is none of relay.webhooks", policy.id);
+    Err(SettingsError::Invalid { key: "policies.webhook", problem })
 }
 
 /// A policy that simulates could sponsor nothing on a chain without bundlers.

@@ -222,6 +222,24 @@ pub enum RelayError {
         /// The bundler's error.
         refusal: BundlerRefusal,
     },
+    /// The policy's webhook denies the sponsorship.
+    #[error("policy {policy_id:?}: the webhook denies the sponsorship{}", reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default())]
+    WebhookDenied {
+        /// The policy.
+        policy_id: String,
+        /// The webhook's own reason, printable and short.
+        reason: Option<String>,
+    },
+    /// The policy's webhook gives no valid answer.
+    #[error("policy {policy_id:?}: the webhook does not answer now")]
+    WebhookUnavailable {
+        /// The policy.
+        policy_id: String,
+        /// For the log.
+        detail: String,
+        /// Whether it may have received the question.
+        may_be_received: bool,
+    },
     /// The store cannot answer now.
     #[error("the store cannot answer now")]
     StoreUnavailable(#[from] StoreError),
@@ -273,9 +291,9 @@ impl RelayError {
             Self::DepositTooLow { deposit, reserved, .. } => {
                 format!("{self}: the deposit is {deposit}, of which {reserved} are reserved")
             }
-            Self::KmsUnavailable { detail, .. } | Self::BundlerUnavailable { detail, .. } => {
-                format!("{self}: {detail}")
-            }
+            Self::KmsUnavailable { detail, .. }
+            | Self::BundlerUnavailable { detail, .. }
+            | Self::WebhookUnavailable { detail, .. } => format!("{self}: {detail}"),
             Self::KmsRefused { reason, .. } => format!("the KMS refuses: {self} ({reason})"),
             Self::KmsClockSkewed { detail } => format!("{self}: {detail}"),
             Self::KmsReplyInvalid { detail } => format!("{self}: {detail}"),

@@ -32,6 +32,7 @@ pub struct Policy {
     max_cost: Wei,
     allows_without_passkey: bool,
     simulates: bool,
+    webhook: Option<String>,
     restricts_delegates: bool,
     compares_fees: bool,
     validity_seconds: Option<u64>,
@@ -46,6 +47,7 @@ impl From<&PolicySettings> for Policy {
             max_cost: settings.max_cost_per_operation.into(),
             allows_without_passkey: settings.allow_without_passkey,
             simulates: settings.simulate,
+            webhook: settings.webhook.clone(),
             restricts_delegates: !settings.factories.is_empty() || !settings.targets.is_empty(),
             compares_fees: settings.max_fee_percent.or(settings.max_priority_fee_percent).is_some(),
             validity_seconds: settings.validity_seconds,
@@ -78,6 +80,12 @@ impl Policy {
     #[must_use]
     pub fn simulates(&self) -> bool {
         self.simulates
+    }
+
+    /// The name of the webhook that has to approve operations.
+    #[must_use]
+    pub fn webhook(&self) -> Option<&str> {
+        self.webhook.as_deref()
     }
 
     /// Whether it depends on the contract that a sender delegates to (EIP-7702).

@@ -95,6 +95,7 @@ const SPONSORSHIP: Rows = &[
     (REJECTED_BY_PAYMASTER, "refusal_limit_reached"),
     (REJECTED_BY_PAYMASTER, "signing_limit_reached"),
     (REJECTED_BY_PAYMASTER, "simulation_failed"),
+    (REJECTED_BY_PAYMASTER, "webhook_denied"),
     (REJECTED_BY_PAYMASTER, "without_passkey_not_permitted"),
     (SIGNATURE, "account_needs_passkey"),
     (SIGNATURE, "passkey_missing"),
@@ -110,6 +111,7 @@ const SPONSORSHIP: Rows = &[
     (OUTAGE, "kms_unavailable"),
     (OUTAGE, "request_in_flight"),
     (OUTAGE, "store_unavailable"),
+    (OUTAGE, "webhook_unavailable"),
 ];
 
 /// Refusals of a request before any method is called.

@@ -119,6 +119,10 @@ pub struct PolicySettings {
     /// `not_before` and `not_after`, nor the standing of accounts.
     #[serde(default)]
     pub shadow: Vec<String>,
+    /// The webhook (`webhooks.name`) that decides about each operation, after all other rules:
+    /// before its user is asked, and before it is signed. Unset: none.
+    #[serde(default)]
+    pub webhook: Option<String>,
     /// Wei. The minimum balance of an account.
     #[serde(default)]
     pub min_balance: WeiAmount,

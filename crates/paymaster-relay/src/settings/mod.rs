@@ -17,6 +17,7 @@ mod relay_key;
 mod reservations;
 mod rpc;
 mod utc_time;
+mod webhook;
 
 use std::path::PathBuf;
 
@@ -40,6 +41,8 @@ pub use relay_key::RelayKeySettings;
 pub use reservations::ReservationSettings;
 pub use rpc::RpcSettings;
 pub use utc_time::UtcTime;
+pub(crate) use webhook::SecretPlace;
+pub use webhook::{OnError, SecretSettings, WebhookSettings};
 
 /// The paymaster relay.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -82,6 +85,9 @@ pub struct Settings {
     pub max_window_seconds: u64,
     /// The sponsorship policies. The first one of a chain applies to requests that name none.
     pub policies: Vec<PolicySettings>,
+    /// The webhooks that policies can name.
+    #[serde(default)]
+    pub webhooks: Vec<WebhookSettings>,
     /// How much of a deposit may be reserved at once, and by whom.
     #[serde(default)]
     pub reservations: ReservationSettings,

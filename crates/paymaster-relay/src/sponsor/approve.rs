@@ -6,6 +6,7 @@ use std::sync::Arc;
 use proto::json::GasFields;
 use proto::{Terms, Wei};
 
+use super::approval_by_webhook::WebhookApproval;
 use super::attribute::Attributed;
 use super::grant::Grants;
 use super::known::{check_paymaster, check_policy, needs_renewal, needs_signing};
@@ -49,6 +50,7 @@ pub(super) struct Approver {
     paymaster_signers: Arc<PaymasterSigners>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
+    webhook: WebhookApproval,
 }
 
 /// The proposed reservation of a request, and its limits.
@@ -62,9 +64,10 @@ struct Proposal {
 
 impl Approver {
     pub(super) fn new(quoter: Arc<Quoter>, paymaster_signers: Arc<PaymasterSigners>, parts: &Parts) -> Self {
-        let Parts { catalogue, store, kms, relay_key, clock, metrics, .. } = parts.clone();
+        let Parts { catalogue, store, kms, relay_key, clock, metrics, webhooks, .. } = parts.clone();
         let grants = Grants::new(kms, relay_key, Arc::clone(&clock));
-        Self { catalogue, store, quoter, grants, paymaster_signers, clock, metrics }
+        let webhook = WebhookApproval::new(webhooks);
+        Self { catalogue, store, quoter, grants, paymaster_signers, clock, metrics, webhook }
     }
 
     /// Quotes, judges and reserves, unless the TEE would refuse the request. The intent is on disk
@@ -94,13 +97,32 @@ impl Approver {
         }
     }
 
+    /// Has others judge what is reserved, if its policy says so: a bundler, then the webhook.
+    ///
+    /// # Errors
+    /// Those of [`simulation::simulate`] and [`WebhookApproval::requested`].
+    pub(super) async fn ask_others(&self, approved: &Approved, is_proven: bool) -> Result<(), RelayError> {
+        self.ask_about(&approved.reservation, &approved.request.draft, &approved.terms, is_proven).await
+    }
+
+    async fn ask_about(
+        &self,
+        id: &SponsorshipId,
+        draft: &DraftRequest,
+        terms: &Terms,
+        is_proven: bool,
+    ) -> Result<(), RelayError> {
+        simulation::simulate(draft, terms).await?;
+        self.webhook.requested(id, draft, terms, is_proven).await
+    }
+
     /// Continues an existing reservation of the same intent: the same terms, and no second charge.
     pub(super) async fn resume(&self, request: Attributed, record: Record) -> Result<Box<Approved>, RelayError> {
         let (draft, is_proven) = (&request.request.draft, request.principal().is_proven());
         check_paymaster(&record, draft)?;
         self.quoter.judge_again(draft, &record.terms, is_proven).await?;
         self.grants.check(draft, &record.terms, is_proven).await?;
-        simulation::simulate(draft, &record.terms).await?;
+        self.ask_about(&record.id, draft, &record.terms, is_proven).await?;
         let limit = self.catalogue.max_signings;
         if !self.store.begin_signing(&record.id, limit).await? {
             return Err(RelayError::TooManySignings { limit });
@@ -114,7 +136,7 @@ impl Approver {
         let terms = self.renewed_terms(draft, &record, GasFields::Required, is_proven).await?;
         self.quoter.judge(draft, &terms, is_proven).await?;
         self.grants.check(draft, &terms, is_proven).await?;
-        simulation::simulate(draft, &terms).await?;
+        self.ask_about(&record.id, draft, &terms, is_proven).await?;
         let limit = self.catalogue.max_signings;
         if !self.store.renew(&record.id, &terms, limit).await? {
             return Err(RelayError::TooManySignings { limit });
@@ -129,11 +151,13 @@ impl Approver {
         principal: Principal,
         gas: GasFields,
     ) -> Result<Terms, RelayError> {
+        let is_proven = principal.is_proven();
         let proposal = self.propose(draft, principal, None, gas).await?;
         match self.store.would_reserve(&proposal.sponsorship, &proposal.limits).await? {
             Reserved::Recorded | Reserved::AlreadyRecorded | Reserved::KeyTaken { .. } => {
                 let terms = proposal.sponsorship.terms;
                 simulation::preview(draft, &terms, gas).await?;
+                self.webhook.previewed(draft, &terms, gas, is_proven).await?;
                 Ok(terms)
             }
             Reserved::OverLimit(excess) => Err(proposal.over(excess)),
@@ -202,6 +226,7 @@ impl Approver {
             }
             self.paymaster_signers.check_current(&draft.chain, &draft.deployment).await?;
             simulation::preview(draft, &terms, gas).await?;
+            self.webhook.previewed(draft, &terms, gas, is_proven).await?;
         }
         Ok(terms)
     }

@@ -22,7 +22,6 @@ use super::quote::{Quoter, verification_gas};
 use super::refusals::Refusals;
 use super::request::{DraftRequest, SponsorRequest};
 use super::sign::Signing;
-use super::simulation::simulate;
 use super::stub::Stub;
 use super::turn::IntentTurns;
 use super::verdicts::Verdict;
@@ -207,8 +206,9 @@ impl Sponsor {
     }
 
     async fn begin(&self, request: Attributed, claim: &Claimed) -> Result<Step, RelayError> {
+        let is_proven = request.principal().is_proven();
         match self.metrics.timed(Stage::Approve, self.approver.decide(request)).await {
-            Ok(Approval::New(approved)) => match simulate(&approved.request().draft, approved.terms()).await {
+            Ok(Approval::New(approved)) => match self.approver.ask_others(&approved, is_proven).await {
                 Ok(()) => Ok(Step::ToSign(approved)),
                 Err(error) => self.give_back(&approved, claim, error).await,
             },

@@ -3,10 +3,11 @@
 //!
 //! [`Sponsor`] runs the cycle, using: `attribute` to find the principal of a request, `quote` for
 //! its cost and terms, `grant` for the relay's permissions in the TEE; `approve` decides and
-//! reserves, `simulation` asks a bundler, `sign` calls the KMS and checks its reply, `preview`
-//! answers in advance.
+//! reserves, `simulation` asks a bundler and `approval_by_webhook` the operator's server, `sign`
+//! calls the KMS and checks its reply, `preview` answers in advance.
 
 mod account;
+mod approval_by_webhook;
 mod approve;
 mod attribute;
 mod flow;

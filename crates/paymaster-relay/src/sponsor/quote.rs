@@ -273,7 +273,7 @@ async fn market(draft: &DraftRequest, facts: &Facts) -> Result<Option<Market>, R
 
 /// The worst-case cost under these terms; one beyond 128 bits is capped, which exceeds every
 /// policy.
-fn cost(draft: &DraftRequest, terms: &Terms) -> Wei {
+pub(super) fn cost(draft: &DraftRequest, terms: &Terms) -> Wei {
     worst_case_cost(&draft.op, draft.deployment.entry_point.version, terms).unwrap_or(Wei(u128::MAX))
 }
 

@@ -52,14 +52,16 @@ pub(super) async fn simulate(draft: &DraftRequest, terms: &Terms) -> Result<(), 
 /// # Errors
 /// Those of [`simulate`].
 pub(super) async fn preview(draft: &DraftRequest, terms: &Terms, gas: GasFields) -> Result<(), RelayError> {
-    match gas {
-        GasFields::Optional if draft.lacks_gas() || draft.op.max_fee_per_gas == 0 => Ok(()),
-        GasFields::Optional | GasFields::Required => simulate(draft, terms).await,
-    }
+    if is_incomplete(draft, gas) { Ok(()) } else { simulate(draft, terms).await }
+}
+
+/// Whether gas and fees are still to be estimated, so that the operation has no cost yet.
+pub(super) fn is_incomplete(draft: &DraftRequest, gas: GasFields) -> bool {
+    matches!(gas, GasFields::Optional) && (draft.lacks_gas() || draft.op.max_fee_per_gas == 0)
 }
 
 /// The operation as it will be, but for the signatures.
-fn document(draft: &DraftRequest, terms: &Terms) -> Map<String, Value> {
+pub(super) fn document(draft: &DraftRequest, terms: &Terms) -> Map<String, Value> {
     let version = draft.deployment.entry_point.version;
     let op = UserOperation { paymaster: Some(terms.signed(version, &INERT)), ..draft.op.clone() };
     let mut document = user_operation_to_json(&op, version);

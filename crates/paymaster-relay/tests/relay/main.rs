@@ -53,3 +53,4 @@ mod tls;
 mod unproven;
 mod validation;
 mod verdicts;
+mod webhooks;

@@ -29,7 +29,7 @@ const NOBODY: Address = Address::repeat_byte(0xab);
 const FACTORY: &str = "0x91E60e0613810449d098b0b5Ec8b51A0FE8c8985";
 
 /// Reasons covered by other preview tests, in the files of [`OTHER_TESTS`].
-const ELSEWHERE: [(&str, &str); 18] = [
+const ELSEWHERE: [(&str, &str); 20] = [
     ("account_reservations_exceeded", "before_the_touch_nothing_is_told_of_how_an_account_was_used_but_the_reason"),
     ("account_unknown", "an_unknown_account_is_refused_everywhere"),
     ("api_key_reservations_exceeded", "an_api_key_is_charged_for_whatever_it_presents"),
@@ -47,10 +47,12 @@ const ELSEWHERE: [(&str, &str); 18] = [
     ("simulation_failed", "what_fails_in_the_bundlers_simulation_is_refused_before_the_touch_and_before_it_is_signed"),
     ("unproven_reservations_exceeded", "a_stub_without_a_passkey_is_refused_over_each_limit_of_what_is_unproven"),
     ("verification_gas_missing", "a_stub_may_leave_gas_and_fees_open"),
+    ("webhook_denied", "what_a_webhook_denies_is_refused_before_the_touch_and_before_it_is_signed"),
+    ("webhook_unavailable", "while_a_webhook_gives_no_valid_answer_its_policy_sponsors_nothing"),
     ("without_passkey_not_permitted", "a_stub_without_a_passkey_needs_the_relays_permission_as_the_data_does"),
 ];
 
-const OTHER_TESTS: [&str; 10] = [
+const OTHER_TESTS: [&str; 11] = [
     include_str!("preview.rs"),
     include_str!("preview/secrets.rs"),
     include_str!("preview/sponsored.rs"),
@@ -61,6 +63,7 @@ const OTHER_TESTS: [&str; 10] = [
     include_str!("api_keys.rs"),
     include_str!("chains.rs"),
     include_str!("simulation.rs"),
+    include_str!("webhooks.rs"),
 ];
 
 /// Reasons of the relay that no preview gives here, with the explanation.

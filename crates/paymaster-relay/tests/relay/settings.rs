@@ -28,14 +28,25 @@ fn catalogue(change: impl FnOnce(&mut Value)) -> Result<Catalogue, SettingsError
 
 #[test]
 fn an_unknown_key_is_refused_at_every_level() {
-    for pointer in
-        ["", "/chain", "/bundler", "/deployments/0", "/policies/0", "/relay_key", "/rpc", "/redis", "/accounts/0"]
-    {
+    for pointer in [
+        "",
+        "/chain",
+        "/bundler",
+        "/deployments/0",
+        "/policies/0",
+        "/relay_key",
+        "/rpc",
+        "/redis",
+        "/accounts/0",
+        "/webhooks/0",
+        "/webhooks/0/secrets/0",
+    ] {
         let mut settings = settings();
         settings["rpc"] = json!({});
         settings["redis"] = json!({ "url": "redis://localhost" });
         settings["bundler"] = json!({ "urls": ["http://localhost"] });
         settings["accounts"] = json!([{ "id": "alice" }]);
+        settings["webhooks"] = json!([{ "name": "crm", "url": "http://localhost", "secrets": [{ "env": "CRM" }] }]);
         serde_json::from_value::<Settings>(settings.clone()).unwrap();
         settings.pointer_mut(pointer).unwrap()["surprise"] = json!(1);
         let error = serde_json::from_value::<Settings>(settings).unwrap_err();
@@ -355,4 +366,71 @@ fn more_deployments_than_the_tee_takes_are_refused_by_the_limit() {
     with(&mut many, 65);
     let expected = "deployments: 65 are listed, and the ceilings of a TEE name at most 64";
     assert_eq!(checked(&many), Err(expected.to_owned()));
+}
+
+#[test]
+fn webhooks_that_cannot_work_are_refused_by_name() {
+    let with = |change: fn(&mut Value)| {
+        let mut all = settings();
+        all["webhooks"] = json!([{ "name": "crm", "url": "https://crm.example", "secrets": [{ "env": "CRM" }] }]);
+        all["policies"][0]["webhook"] = "crm".into();
+        change(&mut all);
+        checked(&all)
+    };
+    assert_eq!(with(|_| ()), Ok(()));
+    assert_eq!(with(|all| all["webhooks"][0]["secrets"] = json!([{ "env": "CRM" }, { "file": "old" }])), Ok(()));
+    let refusals: [(fn(&mut Value), &str); 13] = [
+        (
+            |all| all["policies"][0]["webhook"] = "erp".into(),
+            "policies.webhook: policy \"one\": \"erp\" is none of relay.webhooks",
+        ),
+        (
+            |all| all["webhooks"] = json!([all["webhooks"][0].clone(), all["webhooks"][0].clone()]),
+            "webhooks.name: duplicate crm",
+        ),
+        (
+            |all| all["webhooks"][0]["name"] = "a b".into(),
+            "webhooks.name: webhook \"a b\": must be 1 to 64 letters, digits, - or _",
+        ),
+        (|all| all["webhooks"][0]["url"] = "nowhere".into(), "webhooks.url: webhook \"crm\": not a URL"),
+        (
+            |all| all["webhooks"][0]["url"] = "ftp://crm.example".into(),
+            "webhooks.url: webhook \"crm\": must be http: or https:",
+        ),
+        (
+            |all| all["webhooks"][0]["url"] = "https://user:hush@crm.example".into(),
+            "webhooks.url: webhook \"crm\": must have no user or password: requests are signed",
+        ),
+        (
+            |all| all["webhooks"][0]["secrets"] = json!([]),
+            "webhooks.secrets: webhook \"crm\": one is needed, and two while it is changed",
+        ),
+        (
+            |all| all["webhooks"][0]["secrets"] = json!([{ "env": "A" }, { "env": "B" }, { "env": "C" }]),
+            "webhooks.secrets: webhook \"crm\": one is needed, and two while it is changed",
+        ),
+        (
+            |all| all["webhooks"][0]["secrets"] = json!([{}]),
+            "webhooks.secrets: webhook \"crm\": each needs one of file and env",
+        ),
+        (
+            |all| all["webhooks"][0]["secrets"] = json!([{ "env": "CRM", "file": "crm" }]),
+            "webhooks.secrets: webhook \"crm\": each needs one of file and env",
+        ),
+        (
+            |all| all["webhooks"][0]["timeout_milliseconds"] = json!(0),
+            "webhooks.timeout_milliseconds: webhook \"crm\": is 0, and must be from 1 to 20000",
+        ),
+        (
+            |all| all["webhooks"][0]["retries"] = json!(11),
+            "webhooks.retries: webhook \"crm\": is 11, and must be from 0 to 10",
+        ),
+        (
+            |all| all["webhooks"][0]["max_calls"] = json!(1),
+            "webhooks.max_calls: webhook \"crm\": is 1, and must be from 2 to 1024",
+        ),
+    ];
+    for (change, expected) in refusals {
+        assert_eq!(with(change), Err(expected.to_owned()));
+    }
 }

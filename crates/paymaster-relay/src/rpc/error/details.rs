@@ -40,6 +40,10 @@ pub(super) fn details(error: &RelayError) -> Map<String, Value> {
         RelayError::SimulationFailed { policy_id, refusal } => {
             json!({ "policyId": policy_id, "rule": "simulate", "bundler": bundlers_own(refusal) })
         }
+        RelayError::WebhookDenied { policy_id, reason } => {
+            known(json!({ "policyId": policy_id, "rule": "webhook" }), "webhookReason", reason.as_ref())
+        }
+        RelayError::WebhookUnavailable { policy_id, .. } => json!({ "policyId": policy_id, "rule": "webhook" }),
         RelayError::KmsRefused { limit: Some(limit), .. } => json!({ "limit": limit.to_string() }),
         RelayError::TooMuchReserved { rule, limit, .. } => limit_details(rule, *limit),
         _ => Value::Null,

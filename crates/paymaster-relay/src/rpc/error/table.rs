@@ -68,6 +68,8 @@ pub(super) fn row(error: &RelayError) -> (i32, &str, bool) {
         RelayError::BundlerUnavailable { in_doubt: false, .. } => (OUTAGE, "bundler_unavailable", true),
         // What it reads on chain may change.
         RelayError::SimulationFailed { .. } => (REJECTED_BY_PAYMASTER, "simulation_failed", true),
+        RelayError::WebhookDenied { .. } => (REJECTED_BY_PAYMASTER, "webhook_denied", false),
+        RelayError::WebhookUnavailable { .. } => (OUTAGE, "webhook_unavailable", true),
         RelayError::StoreUnavailable(_) => (OUTAGE, "store_unavailable", true),
         RelayError::ClaimsUnavailable(_) => (OUTAGE, "claims_unavailable", true),
         RelayError::EntropyUnavailable(_) => (OUTAGE, "entropy_unavailable", true),

@@ -49,6 +49,7 @@ fn passing() -> Vec<RelayError> {
         RelayError::BundlerUnavailable { detail: String::new(), in_doubt: false },
         RelayError::BundlerUnavailable { detail: String::new(), in_doubt: true },
         RelayError::SimulationFailed { policy_id: String::new(), refusal },
+        RelayError::WebhookUnavailable { policy_id: String::new(), detail: String::new(), may_be_received: false },
         RelayError::StoreUnavailable(StoreError::new("full")),
         RelayError::ClaimsUnavailable(ClaimStoreError::new("down")),
         RelayError::EntropyUnavailable(EntropyUnavailable),
@@ -99,6 +100,7 @@ fn lasting() -> Vec<RelayError> {
         RelayError::WithoutPasskeyNotPermitted,
         RelayError::BundlerNotConfigured { for_gas: false, chain_id: None },
         RelayError::KmsReplyInvalid { detail: "" },
+        RelayError::WebhookDenied { policy_id: name(), reason: None },
         ChainError::Contract { contract: factory, function, detail: String::new() }.into(),
     ];
     let refusals = Status::ALL.iter().filter(|status| !status.is_retryable());

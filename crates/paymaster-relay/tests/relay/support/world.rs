@@ -21,7 +21,7 @@ use paymaster_relay::ports::{Clock, OsEntropy};
 use paymaster_relay::relay_key::{RelayKey, passphrase};
 use paymaster_relay::settings::Settings;
 use paymaster_relay::store::{SqliteStore, Store};
-use paymaster_relay::{Parts, Readiness, RelayError, RpcServer, Settler, Sponsor, Sweeper};
+use paymaster_relay::{Parts, Readiness, RelayError, RpcServer, Settler, Sponsor, Sweeper, Webhooks};
 use prometheus::Registry;
 use proto::command::{Deployment, RelayApproval, SignWithHybridKey, SignatureScheme};
 use proto::digest::intent_hash;
@@ -422,6 +422,7 @@ async fn open(
         let bundlers = Bundlers::of_chain(&settings, chain, catalogue, &metrics).unwrap();
         Chain::new(Arc::clone(catalogue), node, Arc::clone(&clock) as _).with_bundlers(bundlers)
     });
+    let webhooks = Webhooks::open(&settings, &(Arc::clone(&clock) as _), &metrics).unwrap();
     let parts = Parts {
         catalogue: Arc::clone(&catalogue),
         chains: Arc::new(Chains::new(chains)),
@@ -434,6 +435,7 @@ async fn open(
         entropy: Arc::new(OsEntropy),
         metrics: Arc::clone(&metrics),
         api_keys: Arc::clone(&api_keys),
+        webhooks: Arc::new(webhooks),
     };
     let sponsor = Arc::new(Sponsor::new(&settings, &parts));
     let settlers: Vec<_> = parts.chains.iter().map(|chain| Arc::new(Settler::new(chain, &parts))).collect();
