@@ -38,8 +38,8 @@ fuzz: ## every fuzz target for ten seconds (ARGS="600 frames")
 check: ## formatting, lints, licences, documentation
 	scripts/check
 
-bench: ## sponsorships per second and CPU per request, beside the floor of the cryptography
-	scripts/bench
+bench: ## CPU per sponsorship, beside the floor of the cryptography and other paymasters (ARGS="--write docs/performance.md")
+	scripts/bench $(ARGS)
 
 bench-optee: ## what OP-TEE costs in QEMU, beside the floor of the cryptography inside the trusted application
 	scripts/optee/bench

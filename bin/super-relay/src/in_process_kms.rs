@@ -6,7 +6,7 @@ use kms_api::ReceivedReason;
 use kms_gateway::{Caller, Gateway, GatewayError};
 use paymaster_relay::kms::{Kms, KmsError, KmsSigners};
 use proto::command::{RotateSigner, Sponsor, SponsorReply, WalletInfo};
-use proto::{AccountId, Status};
+use proto::{AccountId, Address, Status};
 
 /// A gateway in the same process, as the relay's KMS.
 pub struct InProcessKms {
@@ -17,8 +17,12 @@ pub struct InProcessKms {
 
 #[async_trait]
 impl Kms for InProcessKms {
-    async fn sponsor(&self, command: &Sponsor, request_id: &str) -> Result<SponsorReply, KmsError> {
-        self.gateway.sponsor(command.clone(), &Caller::internal(request_id)).await.map_err(refusal)
+    async fn sponsor(&self, command: &Sponsor, approver: Address, request_id: &str) -> Result<SponsorReply, KmsError> {
+        self.gateway.sponsor(command.clone(), &Caller::own_relay(request_id, approver)).await.map_err(refusal)
+    }
+
+    fn checks_replies(&self) -> bool {
+        true
     }
 
     async fn wallet(&self, account_id: &AccountId) -> Result<WalletInfo, KmsError> {

@@ -1,19 +1,8 @@
-//! secp256k1 public key recovery, as strict as the trusted application's.
+//! secp256k1 public key recovery, as strict as the trusted application's, and addresses of keys.
 
-use k256::ecdsa::{RecoveryId, Signature as EcdsaSignature, VerifyingKey};
-use proto::{Address, Hash, Signature};
-
-/// The address whose key signed `hash`. `None` if `v` is not 27 or 28, `s` is in the upper half of
-/// the order, or there is no matching point.
-pub(crate) fn recover(hash: &Hash, signature: &Signature) -> Option<Address> {
-    let recovery_id = RecoveryId::from_byte(signature.v.checked_sub(27)?).filter(|id| !id.is_x_reduced())?;
-    let ecdsa = EcdsaSignature::from_scalars(signature.r, signature.s).ok()?;
-    if ecdsa.normalize_s() != ecdsa {
-        return None;
-    }
-    let key = VerifyingKey::recover_from_prehash(&hash.0, &ecdsa, recovery_id).ok()?;
-    address_of(&key)
-}
+pub(crate) use host_crypto::recover;
+use k256::ecdsa::VerifyingKey;
+use proto::Address;
 
 /// The address of a public key.
 pub(crate) fn address_of(key: &VerifyingKey) -> Option<Address> {

@@ -185,6 +185,15 @@ impl Writer {
         nothing.await.map_err(|error| Unproven::Failed(error.to_string()))
     }
 
+    /// Whether a write would begin: the writer is open, and the file in its place. Starts no
+    /// transaction.
+    ///
+    /// # Errors
+    /// [`Unproven`].
+    pub fn is_in_place(&self) -> Result<(), Unproven> {
+        self.look().map(drop)
+    }
+
     /// Accepts no more jobs and returns once the queued ones are done. Close the returned
     /// connection after all others: the last one checkpoints the log into the file, which readers
     /// cannot do.

@@ -13,6 +13,10 @@ use crate::job::{CameTo, Done, Job};
 
 /// Maximum number of jobs in one transaction.
 pub(crate) const BATCH: usize = 128;
+const BEGIN: &str = "BEGIN IMMEDIATE";
+/// One call of the database's thread for two statements.
+const BEGIN_WITH_SAVEPOINT: &str = "BEGIN IMMEDIATE; SAVEPOINT job";
+const NEXT_SAVEPOINT: &str = "RELEASE job; SAVEPOINT job";
 /// This task's name in outage messages.
 const WRITING: &str = "writing";
 
@@ -110,17 +114,20 @@ async fn transaction(
     done: &mut Vec<Done>,
     shared: &Shared,
 ) -> Result<(), TransactionError> {
-    execute(connection, "BEGIN IMMEDIATE").await?;
     // A lone job is the whole transaction, so rolling back the transaction rolls back the job.
-    let is_alone = batch.len() == 1;
-    for job in batch.drain(..) {
-        if is_alone {
-            done.push(job(connection).await);
-        } else {
-            done.push(in_savepoint(connection, job).await?);
-        }
-        if done.last().is_some_and(|job| job.came_to != CameTo::Kept) {
+    let count = batch.len();
+    let is_alone = count == 1;
+    execute(connection, if is_alone { BEGIN } else { BEGIN_WITH_SAVEPOINT }).await?;
+    for (index, job) in batch.drain(..).enumerate() {
+        let ended = job(connection).await;
+        let is_kept = ended.came_to == CameTo::Kept;
+        done.push(ended);
+        if !is_kept {
             shared.rollbacks.add();
+        }
+        if !is_alone {
+            let is_last = index + 1 == count;
+            end_savepoint(connection, is_kept, is_last).await.map_err(|error| told_by_job(done, error))?;
         }
     }
     // A rolled-back savepoint leaves its pages dirty, and a commit would write them.
@@ -128,16 +135,16 @@ async fn transaction(
     execute(connection, end).await.map_err(|error| told_by_job(done, error))
 }
 
-async fn in_savepoint(connection: &mut SqliteConnection, job: Job) -> Result<Done, TransactionError> {
-    execute(connection, "SAVEPOINT job").await?;
-    let done = job(connection).await;
-    if done.came_to != CameTo::Kept {
+/// Keeps or rolls back the changes since the savepoint; if another job follows, it begins at a
+/// savepoint too. The last one is released by the end of the transaction, and a savepoint stays
+/// after it was rolled back to (sqlite.org, "Savepoints").
+async fn end_savepoint(connection: &mut SqliteConnection, is_kept: bool, is_last: bool) -> Result<(), sqlx::Error> {
+    match (is_kept, is_last) {
+        (true, true) => Ok(()),
+        (true, false) => execute(connection, NEXT_SAVEPOINT).await,
         // If SQLite rolled back the whole transaction, the savepoint no longer exists.
-        let undone = execute(connection, "ROLLBACK TO job").await;
-        undone.map_err(|error| told_by_job(std::slice::from_ref(&done), error))?;
+        (false, _) => execute(connection, "ROLLBACK TO job").await,
     }
-    execute(connection, "RELEASE job").await?;
-    Ok(done)
 }
 
 /// The job's own error, if its failure aborted the transaction.

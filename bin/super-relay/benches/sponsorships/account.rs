@@ -47,7 +47,7 @@ impl Account {
         let factory = world.deployment.account_factory.address();
         let deploy = (factory, SimpleAccountFactory::factory_data(owner, salt));
         let first = account.request(Some(deploy))?;
-        let sent = load::send(&world.url("rpc")?, vec![first], 1).await?;
+        let sent = load::send(&world.url("rpc")?, vec![first], 1, load::is_sponsored).await?;
         handle(world, &sent.last).await?;
         Ok(account)
     }

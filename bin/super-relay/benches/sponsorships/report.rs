@@ -4,9 +4,10 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use crate::cores::Cores;
+use crate::figures::Figures;
 use crate::floor::Floor;
 use crate::operation::VERSION;
-use crate::round::{Round, STAGES};
+use crate::round::{Load, Round, STAGES};
 
 /// The node's threads by purpose: prefixes of their names, as the kernel lists them.
 const TRUSTED_CORE: &str = "tee";
@@ -26,23 +27,25 @@ pub fn floor(floor: &Floor) {
     row("  3 secp256k1 signatures (relay, paymaster, account)", micros(floor.sign * Floor::SIGNATURES));
     row("  hashes, each once (Keccak-256, SHA-256)", micros(floor.hashes));
     row("cryptography: the floor", micros(floor.cryptography()));
-    row("on top, gateway 3 and relay 1 recoveries", micros(floor.checked_again()));
+    row("on top: relay 1 verification, gateway 2 recoveries", micros(floor.checked_again));
     row("Core::handle of a Sponsor frame alone", micros(floor.core));
     line("");
 }
 
-/// The rounds: throughput, time per stage, CPU time per part.
-pub fn rounds(rounds: &[Round], floor: &Floor) {
-    each("connections", rounds, |round| round.connections.to_string());
+/// The rounds: throughput, time per stage, CPU time per part; the other programs; memory.
+pub fn figures(figures: &Figures) {
+    let mut rounds: Vec<&Round> = figures.rounds.iter().collect();
+    rounds.push(&figures.half);
+    let rounds = &rounds[..];
+    each("connections, or requests a second", rounds, |round| match round.load_by {
+        Load::Connections(connections) => connections.to_string(),
+        Load::Rate(per_second) => format!("{per_second:.0}/s"),
+    });
     each("sponsorships reserved before", rounds, |round| round.living.to_string());
-    each("requests per second", rounds, |round| {
-        format!("{:.0}", per(round, Duration::as_secs_f64(&round.sent.took)).recip())
-    });
-    each("latency, median, ms", rounds, |round| millis(percentile(round, 50)));
-    each("latency, 99th percentile, ms", rounds, |round| millis(percentile(round, 99)));
-    each("the node's core busy, %", rounds, |round| {
-        format!("{:.0}", 100.0 * round.node.total().as_secs_f64() / round.sent.took.as_secs_f64())
-    });
+    each("requests per second", rounds, |round| format!("{:.0}", round.per_second()));
+    each("latency, median, ms", rounds, |round| millis(round.sent.percentile(50)));
+    each("latency, 99th percentile, ms", rounds, |round| millis(round.sent.percentile(99)));
+    each("the node's core busy, %", rounds, |round| format!("{:.0}", 100.0 * round.busy()));
 
     line("\nmean time of a stage, waiting included, ms");
     for (index, stage) in STAGES.iter().enumerate() {
@@ -60,10 +63,27 @@ pub fn rounds(rounds: &[Round], floor: &Floor) {
     each("load", rounds, |round| cpu(round, round.load.total()));
 
     line("");
-    each("the node's CPU, in floors of cryptography", rounds, |round| {
-        let request = per(round, round.node.total().as_secs_f64());
-        format!("{:.1}", request / floor.cryptography().as_secs_f64())
-    });
+    each("the node's CPU, in floors of cryptography", rounds, |round| format!("{:.1}", figures.floors(round)));
+    others(figures);
+    line("\nresident memory of the node, MiB");
+    for memory in &figures.memory {
+        let name = format!("  {} sponsorships, {} connections", memory.sponsorships, memory.connections);
+        row(&name, format!("{:.0}", memory.mebibytes));
+    }
+}
+
+fn others(figures: &Figures) {
+    if figures.others.is_empty() {
+        return;
+    }
+    line("\nother programs on the node's core: CPU per request in ms; in that of the node");
+    for other in &figures.others {
+        let cpu = format!("{:.2}", 1000.0 * other.sent.each(other.cpu.total()));
+        row(&format!("  {}, {} connections", other.name, other.connections), cpu);
+        if let Some(times) = figures.times(other) {
+            row("", format!("{times:.1}x"));
+        }
+    }
 }
 
 /// Prints the error.
@@ -81,23 +101,13 @@ fn row(name: &str, value: String) {
     line(format_args!("{name:<52}{value:>9}"));
 }
 
-fn each(name: &str, rounds: &[Round], value: impl Fn(&Round) -> String) {
+fn each(name: &str, rounds: &[&Round], value: impl Fn(&Round) -> String) {
     let values: String = rounds.iter().map(|round| format!("{:>9}", value(round))).collect();
     line(format_args!("{name:<52}{values}"));
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-fn per(round: &Round, seconds: f64) -> f64 {
-    seconds / round.sent.latencies.len() as f64
-}
-
-fn percentile(round: &Round, percent: usize) -> Duration {
-    let latencies = &round.sent.latencies;
-    latencies[(latencies.len() * percent / 100).min(latencies.len() - 1)]
-}
-
 fn cpu(round: &Round, used: Duration) -> String {
-    format!("{:.2}", 1000.0 * per(round, used.as_secs_f64()))
+    format!("{:.2}", 1000.0 * round.sent.each(used))
 }
 
 fn millis(time: Duration) -> String {

@@ -13,9 +13,28 @@ use crate::world::World;
 /// Stages of the relay's cycle, as its metrics name them.
 pub const STAGES: [&str; 4] = ["claim", "approve", "sign", "record"];
 
+/// How requests are sent.
+#[derive(Clone, Copy)]
+pub enum Load {
+    /// Over this many connections, each one after the other.
+    Connections(usize),
+    /// This many a second.
+    Rate(f64),
+}
+
+impl Load {
+    /// The number of connections, unless they are as many as needed.
+    pub fn connections(self) -> Option<usize> {
+        match self {
+            Self::Connections(connections) => Some(connections),
+            Self::Rate(_) => None,
+        }
+    }
+}
+
 /// The measurements.
 pub struct Round {
-    pub connections: usize,
+    pub load_by: Load,
     /// Sponsorships reserved in the node when the round begins.
     pub living: u64,
     pub sent: Sent,
@@ -31,6 +50,23 @@ pub struct Round {
     pub tee: Duration,
 }
 
+impl Round {
+    /// Requests per second.
+    pub fn per_second(&self) -> f64 {
+        self.sent.per_second()
+    }
+
+    /// CPU seconds of the node for each request.
+    pub fn cpu(&self) -> f64 {
+        self.sent.each(self.node.total())
+    }
+
+    /// Fraction of its core that the node used.
+    pub fn busy(&self) -> f64 {
+        self.node.total().as_secs_f64() / self.sent.took.as_secs_f64()
+    }
+}
+
 /// CPU time used so far.
 struct Used {
     node: Cpu,
@@ -40,10 +76,14 @@ struct Used {
 }
 
 /// Sends fresh requests; afterwards the last operation has to succeed on chain.
-pub async fn run(world: &World, account: &mut Account, connections: usize, count: usize) -> Outcome<Round> {
+pub async fn run(world: &World, account: &mut Account, load_by: Load, count: usize) -> Outcome<Round> {
     let (living, requests) = (account.sponsored(), account.requests(count)?);
     let before = Used::until_now(world).await?;
-    let sent = load::send(&world.url("rpc")?, requests, connections).await?;
+    let rpc = world.url("rpc")?;
+    let sent = match load_by {
+        Load::Connections(connections) => load::send(&rpc, requests, connections, load::is_sponsored).await?,
+        Load::Rate(per_second) => load::pace(&rpc, requests, per_second).await?,
+    };
     let after = Used::until_now(world).await?;
     handle(world, &sent.last).await?;
 
@@ -53,7 +93,7 @@ pub async fn run(world: &World, account: &mut Account, connections: usize, count
         *took = mean("relay_stage_seconds", &format!("stage=\"{stage}\""))?;
     }
     Ok(Round {
-        connections,
+        load_by,
         living,
         sent,
         node: after.node.since(&before.node),

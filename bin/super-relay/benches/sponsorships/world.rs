@@ -21,6 +21,7 @@ pub struct World {
     pub node: Node,
     pub anvil: Anvil,
     pub deployment: Deployment,
+    pub tools: Tools,
     _data: TempDir,
 }
 
@@ -43,7 +44,7 @@ impl World {
         alone.args(["--cpu-list", &cores.node.to_string(), env!("CARGO_BIN_EXE_super-relay")]);
         let node = Node::start(alone, &file, data.path().join("node.log")).await?;
 
-        let world = Self { node, anvil, deployment, _data: data };
+        let world = Self { node, anvil, deployment, tools, _data: data };
         let (signers, version) = (world.get("/admin/signers").await?, world.get("/version").await?);
         let signer = TeeSigner {
             address: text(&signers, "paymasterSigner")?.parse()?,
@@ -93,6 +94,7 @@ fn configuration(anvil: &Anvil, deployment: &Deployment, paymaster: &Paymaster, 
     format!(
         r#"
         listen = {{ rpc = "127.0.0.1:0", ops = "127.0.0.1:0", kms = "127.0.0.1:0" }}
+        connections = {{ per_address = 1024 }}
         bootstrap = {{ admin_key_file = "{data}/admin.key" }}
 
         [relay]

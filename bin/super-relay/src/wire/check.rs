@@ -177,7 +177,7 @@ impl NotAsked {
 
 #[async_trait]
 impl Kms for NotAsked {
-    async fn sponsor(&self, _: &Sponsor, _: &str) -> Result<SponsorReply, KmsError> {
+    async fn sponsor(&self, _: &Sponsor, _: Address, _: &str) -> Result<SponsorReply, KmsError> {
         Self::answer()
     }
 

@@ -37,6 +37,9 @@ pub enum Principal {
     Admin,
     /// The gateway's own process.
     Internal,
+    /// The relay in the gateway's own process, which has signed the command with the key of this
+    /// address. Only the TEE verifies the signature.
+    OwnRelay(Address),
 }
 
 impl Caller {
@@ -50,6 +53,12 @@ impl Caller {
     #[must_use]
     pub fn internal(request_id: impl Into<String>) -> Self {
         Self::new(request_id.into(), Client::default(), Principal::Internal)
+    }
+
+    /// A command that this process has just signed with the relay key of that address.
+    #[must_use]
+    pub fn own_relay(request_id: impl Into<String>, key: Address) -> Self {
+        Self::new(request_id.into(), Client::default(), Principal::OwnRelay(key))
     }
 
     /// The same request with an invitation, if there is one: it takes precedence over an API key.

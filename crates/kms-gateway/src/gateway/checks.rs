@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proto::command::{PasskeyAssertion, Provisioned, RelayApproval, WalletInfo};
 use proto::digest::personal_message_hash;
 use proto::signers::AuthorisedSigner;
-use proto::{AccountId, Permissions, RequestDigest, Status};
+use proto::{AccountId, Address, Permissions, RequestDigest, Status};
 
 use super::caller::Principal;
 use super::decision::{Authority, Case};
@@ -37,19 +37,15 @@ pub(super) struct Expected {
 }
 
 impl Inner {
-    /// Checks time, relay key, permission and passkey, and finally claims the nonce.
+    /// Checks time, relay key, permission and passkey, and finally claims the nonce, or leaves that
+    /// to the audit row.
     pub(super) async fn check(&self, request: &SigningRequest<'_>, case: &mut Case) -> Result<Expected, GatewayError> {
         let now = self.clock.now();
         let timestamp = request.approval.timestamp;
         if now.abs_diff(timestamp) > ALLOWED_SKEW {
             return Err(GatewayError::TimestampSkewed { timestamp, now, allowed: ALLOWED_SKEW });
         }
-        let signer = recover(&personal_message_hash(&request.digest.0), &request.approval.signature)
-            .ok_or(GatewayError::Refused(Status::RelaySignatureInvalid))?;
-        match case.caller.principal {
-            Principal::RelaySigner(claimed) if claimed != signer => return Err(GatewayError::SignerMismatch),
-            _ => {}
-        }
+        let signer = signer(request, case.caller.principal)?;
         case.signer = Some(signer);
         let mut authority = Authority::Anyone;
         let permitted = |provisioned: &Provisioned| {
@@ -68,6 +64,11 @@ impl Inner {
             None => None,
         };
         let claim = NonceClaim { signer, nonce: request.approval.nonce, now };
+        if let Principal::OwnRelay(_) = case.caller.principal {
+            // Nobody outside has this approval: it is claimed with the row, before the reply leaves.
+            case.nonce_of_row = Some(claim);
+            return Ok(Expected { wallet, asker });
+        }
         match self.store.claim_nonce(claim).await? {
             Claim::Fresh => {
                 case.claimed_nonce = Some(claim);
@@ -96,6 +97,19 @@ impl Inner {
             return Err(GatewayError::PublicKeyMismatch);
         }
         Ok(wallet)
+    }
+}
+
+/// The relay key that approved the request.
+fn signer(request: &SigningRequest<'_>, principal: Principal) -> Result<Address, GatewayError> {
+    if let Principal::OwnRelay(key) = principal {
+        return Ok(key);
+    }
+    let signer = recover(&personal_message_hash(&request.digest.0), &request.approval.signature)
+        .ok_or(GatewayError::Refused(Status::RelaySignatureInvalid))?;
+    match principal {
+        Principal::RelaySigner(claimed) if claimed != signer => Err(GatewayError::SignerMismatch),
+        _ => Ok(signer),
     }
 }
 

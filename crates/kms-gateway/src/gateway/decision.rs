@@ -9,7 +9,7 @@ use proto::{AccountId, Address, UserOpHash};
 use tracing::Instrument;
 
 use super::{Caller, GatewayError, Inner};
-use crate::store::{Action, AuditRecord, Counters, Decision, NonceClaim};
+use crate::store::{Action, AuditRecord, Claim, Counters, Decision, NonceClaim};
 use crate::text::shortened;
 
 /// The reason of what was not refused.
@@ -38,6 +38,8 @@ pub(super) struct Case {
     pub signer: Option<Address>,
     pub user_op_hash: Option<UserOpHash>,
     pub claimed_nonce: Option<NonceClaim>,
+    /// The nonce that is claimed with the row, if it is allowed.
+    pub nonce_of_row: Option<NonceClaim>,
     pub counters: Option<Counters>,
     /// The authority that the caller has shown so far.
     pub authority: Authority,
@@ -58,6 +60,7 @@ impl Case {
             signer: None,
             user_op_hash: None,
             claimed_nonce: None,
+            nonce_of_row: None,
             counters: None,
             authority: Authority::Anyone,
             is_repeated: false,
@@ -156,12 +159,19 @@ impl Inner {
             tracing::info!(left_out, signer = ?case.signer, "suppressed refusals of this relay key in audit and log");
         }
         let authority = case.authority;
-        let written = self.store.append_audit(case.row(now, decision, reason, left_out)).await;
+        let row = case.row(now, decision, reason, left_out);
+        let written = match case.nonce_of_row.filter(|_| decision == Decision::Allowed) {
+            Some(claim) => self.store.append_audit_with_nonce(row, claim).await,
+            None => self.store.append_audit(row).await.map(|()| Claim::Fresh),
+        };
         if written.is_err() {
             // A refusal whose own row failed counts as one more suppressed.
             self.not_told(authority, left_out + u64::from(decision == Decision::Refused));
         }
-        Ok(written?)
+        match written? {
+            Claim::Fresh => Ok(()),
+            Claim::Replayed => Err(GatewayError::NonceReplayed),
+        }
     }
 
     fn not_told(&self, authority: Authority, left_out: u64) {

@@ -39,7 +39,7 @@ pub(super) enum Inquirer {
 impl Inquirer {
     pub(super) fn of(caller: &Caller) -> Self {
         match caller.principal {
-            Principal::Internal => Self::Internal,
+            Principal::Internal | Principal::OwnRelay(_) => Self::Internal,
             _ => Self::Client(caller.client),
         }
     }

@@ -5,7 +5,7 @@ use proto::command::Opcode;
 use proto::{AccountId, Address, Hash, UserOpHash};
 use thiserror::Error;
 
-use super::StoreError;
+use super::{Claim, NonceClaim, StoreError};
 
 /// The subject of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,6 +149,13 @@ pub trait Audit: Send + Sync {
     /// # Errors
     /// [`StoreError`]: it is unknown whether the row exists. The chain is intact either way.
     async fn append_audit(&self, record: AuditRecord) -> Result<(), StoreError>;
+
+    /// Claims a relay key's nonce as [`Nonces::claim_nonce`](super::Nonces::claim_nonce) does, and
+    /// appends the decision if it is fresh, in one step.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it is unknown whether both happened or neither.
+    async fn append_audit_with_nonce(&self, record: AuditRecord, claim: NonceClaim) -> Result<Claim, StoreError>;
 
     /// The TEE's admin counter according to the rows: the last one allowed or observed; 0 before
     /// the first.

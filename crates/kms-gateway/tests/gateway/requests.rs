@@ -1,6 +1,7 @@
 //! Refused requests: late, replayed, by the wrong key, or not approved in this form.
 
-use proto::{Address, EntryPoint, EntryPointVersion, IntentList};
+use kms_gateway::{Caller, GatewayError};
+use proto::{Address, EntryPoint, EntryPointVersion, IntentList, Status};
 use serde_json::{Value, json};
 
 use crate::support::{Kms, MAX_COST, NOW, RelayKey, SponsorRequest};
@@ -52,6 +53,36 @@ async fn a_nonce_is_valid_once_in_600_seconds_for_each_relay_key() {
         } else {
             answer.refused(401, "nonce_replayed");
         }
+    }
+}
+
+#[tokio::test]
+async fn of_the_relay_in_this_process_too_a_nonce_is_valid_once_and_a_replay_has_no_row() {
+    let kms = Kms::start().await;
+    let request = kms.honest_request().await;
+    let relay = Caller::own_relay("test", kms.relay.address());
+    kms.gateway.sponsor(request.command(), &relay).await.unwrap();
+    let head = kms.verify_audit().await.unwrap();
+    let replay = kms.gateway.sponsor(request.command(), &relay).await.unwrap_err();
+    assert!(matches!(replay, GatewayError::NonceReplayed), "{replay}");
+    assert_eq!(kms.verify_audit().await.unwrap(), head);
+    kms.sponsor(&request).await.refused(401, "nonce_replayed");
+}
+
+#[tokio::test]
+async fn what_the_relay_in_this_process_did_not_sign_is_refused_by_the_tee() {
+    let kms = Kms::start().await;
+    let mut request = kms.honest_request().await;
+    let relay = Caller::own_relay("test", kms.relay.address());
+    for (key, status) in
+        [(Some(RelayKey::random()), Status::SignerNotAuthorised), (None, Status::RelaySignatureInvalid)]
+    {
+        match key {
+            Some(key) => request.approve_as_relay(&key),
+            None => request.relay_signature.v = 0,
+        }
+        let refused = kms.gateway.sponsor(request.command(), &relay).await.unwrap_err();
+        assert!(matches!(refused, GatewayError::Refused(found) if found == status), "{refused}");
     }
 }
 

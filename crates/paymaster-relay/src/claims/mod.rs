@@ -22,13 +22,17 @@ pub enum Claim {
         /// As named by the first claim.
         holder: String,
     },
+    /// Nothing was claimed: the store of sponsorships is to be asked for an earlier one, and
+    /// accepts one reservation.
+    LeftToReservation,
 }
 
 /// Keys that can be claimed once, until they expire. Durable over restarts.
 #[async_trait]
 pub trait ClaimStore: Send + Sync {
     /// Claims a key in one step: no two holders get `Fresh` for it before `ttl` has passed. `ttl`
-    /// counts whole seconds, at least one.
+    /// counts whole seconds, at least one. A store without claims always answers
+    /// `LeftToReservation`.
     ///
     /// # Errors
     /// [`ClaimStoreError`]: it is unknown whether it was claimed; claiming again with the same

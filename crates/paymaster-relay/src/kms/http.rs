@@ -17,7 +17,7 @@ use kms_api::status::{GetHealth, Health, ServiceStatus};
 use kms_api::{ErrorBody, ReceivedReason, Refusal, Route, headers};
 use proto::command::{RotateSigner, Sponsor, SponsorReply, WalletInfo};
 use proto::json::{Excerpt, LongExcerpt};
-use proto::{AccountId, TeeId};
+use proto::{AccountId, Address, TeeId};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
@@ -216,11 +216,10 @@ impl HttpKms {
 
 #[async_trait]
 impl Kms for HttpKms {
-    async fn sponsor(&self, command: &Sponsor, request_id: &str) -> Result<SponsorReply, KmsError> {
-        let relay = super::approver(command).ok_or_else(|| unavailable("the approval has no signer"))?;
+    async fn sponsor(&self, command: &Sponsor, approver: Address, request_id: &str) -> Result<SponsorReply, KmsError> {
         let headers = vec![
             (headers::PAYMASTER_SIGNATURE, command.approval.signature.to_string()),
-            (headers::PAYMASTER_ADDRESS, relay.to_string()),
+            (headers::PAYMASTER_ADDRESS, approver.to_string()),
             (headers::REQUEST_ID, request_id.to_owned()),
         ];
         let call = Call { headers, ..Call::post(&SponsorOperation::from(command))? };

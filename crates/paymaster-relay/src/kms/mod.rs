@@ -6,7 +6,6 @@ mod wallets;
 use async_trait::async_trait;
 use kms_api::{Reason, ReceivedReason};
 use proto::command::{Ceilings, RotateSigner, Sponsor, SponsorReply, WalletInfo};
-use proto::digest::personal_message_hash;
 use proto::signers::AuthorisedSigner;
 use proto::{AccountId, Address, Permissions, TeeId};
 use thiserror::Error;
@@ -14,17 +13,21 @@ use thiserror::Error;
 pub use http::HttpKms;
 pub(crate) use wallets::Wallets;
 
-use crate::secp256k1;
-
 /// The functions of a KMS gateway that the relay needs.
 #[async_trait]
 pub trait Kms: Send + Sync {
-    /// Requests sponsorship of an operation. Deterministic: the same operation and terms give the
-    /// same signatures.
+    /// Requests sponsorship of an operation that the relay key with the address `approver` has
+    /// approved. Deterministic: the same operation and terms give the same signatures.
     ///
     /// # Errors
     /// [`KmsError`].
-    async fn sponsor(&self, command: &Sponsor, request_id: &str) -> Result<SponsorReply, KmsError>;
+    async fn sponsor(&self, command: &Sponsor, approver: Address, request_id: &str) -> Result<SponsorReply, KmsError>;
+
+    /// Whether this process has compared each reply of [`Self::sponsor`] with its command: both
+    /// signers and the hash. A remote gateway is not trusted with that.
+    fn checks_replies(&self) -> bool {
+        false
+    }
 
     /// The public facts of an account.
     ///
@@ -146,12 +149,6 @@ pub enum KmsError {
         /// Whether something may have been signed: the KMS itself did not answer.
         in_doubt: bool,
     },
-}
-
-/// The relay key that approved a command.
-fn approver(command: &Sponsor) -> Option<Address> {
-    let hash = personal_message_hash(&command.request_digest().0);
-    secp256k1::recover(&hash, &command.approval.signature)
 }
 
 impl KmsError {

@@ -63,7 +63,7 @@ pub struct Settings {
     /// The paymasters, each with its EntryPoint. The first one of a chain is used if a request
     /// names none.
     pub deployments: Vec<DeploymentSettings>,
-    /// The SQLite file for sponsorships and, without Redis, the claims of requests.
+    /// The SQLite file for sponsorships and API keys.
     #[schemars(with = "String")]
     pub database: PathBuf,
     /// The unix socket of `super-relay api-key`, which only the node's user can open. Unset:
@@ -109,7 +109,7 @@ pub struct Settings {
     pub default_account: Option<StandingSettings>,
     /// The key that signs the relay's approvals.
     pub relay_key: RelayKeySettings,
-    /// Keeps the claims of requests in Redis instead of the database.
+    /// Claims requests in Redis before they are reserved in the database.
     #[serde(default)]
     pub redis: Option<RedisSettings>,
     /// The JSON-RPC surface.

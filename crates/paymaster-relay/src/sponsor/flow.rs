@@ -314,6 +314,7 @@ impl Sponsor {
         Ok(match self.claims.claim(&key, &holder, ttl).await? {
             Claim::Fresh => Claimed { key, holder, is_fresh: true },
             Claim::Held { holder } => Claimed { key, holder, is_fresh: false },
+            Claim::LeftToReservation => Claimed { key, holder, is_fresh: false },
         })
     }
 

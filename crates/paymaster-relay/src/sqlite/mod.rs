@@ -1,5 +1,5 @@
 //! The embedded database: one SQLite file with a write-ahead log, where every commit is on disk
-//! before it counts. Sponsorships, claims and API keys are tables in it; they share one writer.
+//! before it counts. Sponsorships and API keys are tables in it; they share one writer.
 
 mod columns;
 mod migrations;

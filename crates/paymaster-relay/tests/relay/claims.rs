@@ -1,6 +1,6 @@
-//! One suite for every store of claims: the embedded database and a real Redis.
+//! One suite for every store of claims, which a real Redis passes; the embedded database leaves
+//! claims to its reservations.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,11 +52,6 @@ async fn keeps_the_rules(claims: Arc<dyn ClaimStore>) {
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == Claim::Fresh).count(), 1);
 }
 
-async fn sqlite(file: &Path) -> SqliteClaims {
-    let store = SqliteStore::open(file).await.unwrap();
-    SqliteClaims::new(store.database(), Arc::new(SystemClock))
-}
-
 fn settings(server: &RedisServer) -> RedisSettings {
     of_busy_machine(server.url())
 }
@@ -67,24 +62,37 @@ fn of_busy_machine(url: String) -> RedisSettings {
 }
 
 #[tokio::test]
-async fn the_embedded_database_keeps_the_rules_of_claims() {
+async fn the_embedded_database_leaves_claims_to_its_reservations_and_writes_none() {
     let dir = TempDir::new().unwrap();
-    keeps_the_rules(Arc::new(sqlite(&dir.path().join("claims.db")).await)).await;
+    let store = SqliteStore::open(&dir.path().join("claims.db")).await.unwrap();
+    let claims = SqliteClaims::new(store.database(), Arc::new(SystemClock));
+    for holder in ["a", "b"] {
+        assert_eq!(claims.claim(&[1; 32], holder, HOUR).await.unwrap(), Claim::LeftToReservation);
+    }
+    let pool = store.database().pool();
+    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM claims").fetch_one(&pool).await.unwrap();
+    assert_eq!(count, 0);
+    store.database().close().await;
+    claims.claim(&[1; 32], "a", HOUR).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn the_claims_of_an_earlier_version_are_deleted_once_they_expire() {
+    let dir = TempDir::new().unwrap();
+    let store = SqliteStore::open(&dir.path().join("claims.db")).await.unwrap();
+    let claims = SqliteClaims::new(store.database(), Arc::new(SystemClock));
+    let pool = store.database().pool();
+    let earlier = "INSERT INTO claims (key, holder, expires_at) VALUES (x'01', 'a', 1), (x'02', 'b', 1 << 40)";
+    sqlx::query(earlier).execute(&pool).await.unwrap();
+    claims.tidy().await.unwrap();
+    let left: Vec<String> = sqlx::query_scalar("SELECT holder FROM claims").fetch_all(&pool).await.unwrap();
+    assert_eq!(left, ["b"]);
 }
 
 #[tokio::test]
 async fn redis_keeps_the_rules_of_claims() {
     let server = RedisServer::start(None).await.unwrap();
     keeps_the_rules(Arc::new(RedisClaims::new(&settings(&server)).unwrap())).await;
-}
-
-#[tokio::test]
-async fn a_claim_in_the_embedded_database_survives_a_restart() {
-    let dir = TempDir::new().unwrap();
-    let file = dir.path().join("claims.db");
-    assert_eq!(sqlite(&file).await.claim(&[1; 32], "a", HOUR).await.unwrap(), Claim::Fresh);
-    let held = Claim::Held { holder: "a".to_owned() };
-    assert_eq!(sqlite(&file).await.claim(&[1; 32], "b", HOUR).await.unwrap(), held);
 }
 
 #[tokio::test]

@@ -277,6 +277,9 @@ async fn a_kept_connection_that_is_closed_before_any_answer_is_no_outage() {
 }
 
 /// The relay's request, approved by a key of its own.
+/// The address of the key that approves [`sponsorship`], which these gateways do not check.
+const RELAY: Address = Address([5; 20]);
+
 fn sponsorship() -> Sponsor {
     let entry_point = EntryPoint { chain_id: 31337, address: Address([7; 20]), version: EntryPointVersion::V07 };
     let draft = Draft::new(alloy_primitives::Address::repeat_byte(1), U256::ZERO, Bytes::new()).to_json(V07);
@@ -327,7 +330,7 @@ async fn dying_gateway(after: Option<(&'static str, &'static str)>) -> Url {
 #[tokio::test]
 async fn a_sponsorship_that_a_gateway_took_before_it_went_away_is_in_doubt() {
     let dying = dying_gateway(None).await;
-    let error = kms(vec![dying]).sponsor(&sponsorship(), "1").await.unwrap_err();
+    let error = kms(vec![dying]).sponsor(&sponsorship(), RELAY, "1").await.unwrap_err();
     assert!(error.to_string().contains("it cannot be reached"), "{error}");
     assert!(matches!(&error, KmsError::Unavailable { in_doubt: true, .. }), "{error:?}");
 }
@@ -341,12 +344,12 @@ async fn a_sponsorship_that_was_sent_once_more_is_in_doubt_whatever_but_a_grant_
         ("403 Forbidden", REFUSED),
     ] {
         let dying = dying_gateway(Some((status, body))).await;
-        let error = kms(vec![dying]).sponsor(&sponsorship(), "1").await.unwrap_err();
+        let error = kms(vec![dying]).sponsor(&sponsorship(), RELAY, "1").await.unwrap_err();
         assert!(matches!(&error, KmsError::Unavailable { in_doubt: true, .. }), "{status} {body}: {error:?}");
         // Another gateway's answer does not resolve the doubt either.
         let dying = dying_gateway(Some((status, body))).await;
         let (strict, _) = gateway("403 Forbidden", REFUSED).await;
-        let error = kms(vec![dying, strict]).sponsor(&sponsorship(), "1").await.unwrap_err();
+        let error = kms(vec![dying, strict]).sponsor(&sponsorship(), RELAY, "1").await.unwrap_err();
         assert!(matches!(&error, KmsError::Unavailable { in_doubt: true, .. }), "{status} {body}: {error:?}");
     }
 }
@@ -355,7 +358,7 @@ async fn a_sponsorship_that_was_sent_once_more_is_in_doubt_whatever_but_a_grant_
 async fn a_sponsorship_that_a_full_port_refused_is_not_in_doubt() {
     let full = r#"{ "error": { "code": "too_many_connections", "message": "at most 1024 at once" } }"#;
     let (gateway, _) = gateway("503 Service Unavailable", full).await;
-    let error = kms(vec![gateway]).sponsor(&sponsorship(), "1").await.unwrap_err();
+    let error = kms(vec![gateway]).sponsor(&sponsorship(), RELAY, "1").await.unwrap_err();
     assert!(matches!(&error, KmsError::Unavailable { in_doubt: false, .. }), "{error:?}");
 }
 
@@ -365,18 +368,18 @@ async fn what_a_proxy_refused_goes_to_another_gateway_and_is_not_in_doubt() {
         let (proxy, asked_proxy) = gateway(status, "<html>").await;
         let refused = kms(vec![proxy.clone()]);
         for _ in 0..3 {
-            let error = refused.sponsor(&sponsorship(), "1").await.unwrap_err();
+            let error = refused.sponsor(&sponsorship(), RELAY, "1").await.unwrap_err();
             assert!(matches!(&error, KmsError::Unavailable { in_doubt: false, .. }), "{status}: {error:?}");
             assert!(error.to_string().contains("not from a KMS gateway"), "{error}");
         }
         assert_eq!(asked_proxy.load(Ordering::SeqCst), 3, "what answers is not taken for down");
         let (strict, _) = gateway("403 Forbidden", REFUSED).await;
-        let error = kms(vec![proxy, strict]).sponsor(&sponsorship(), "1").await.unwrap_err();
+        let error = kms(vec![proxy, strict]).sponsor(&sponsorship(), RELAY, "1").await.unwrap_err();
         assert!(matches!(error, KmsError::Refused { .. }), "{status}: {error:?}");
     }
     for status in ["408 Request Timeout", "502 Bad Gateway", "503 Service Unavailable", "504 Gateway Timeout"] {
         let (proxy, _) = gateway(status, "<html>").await;
-        let error = kms(vec![proxy]).sponsor(&sponsorship(), "1").await.unwrap_err();
+        let error = kms(vec![proxy]).sponsor(&sponsorship(), RELAY, "1").await.unwrap_err();
         assert!(matches!(&error, KmsError::Unavailable { in_doubt: true, .. }), "{status}: {error:?}");
     }
 }
@@ -389,7 +392,7 @@ async fn a_grant_that_cannot_be_read_is_in_doubt() {
         r#"{ "success": true, "userOpHash": "0x00", "paymasterSigner": "0x", "paymasterSignature": "0x" }"#,
     ] {
         let (gateway, _) = gateway("200 OK", body).await;
-        let error = kms(vec![gateway]).sponsor(&sponsorship(), "1").await.unwrap_err();
+        let error = kms(vec![gateway]).sponsor(&sponsorship(), RELAY, "1").await.unwrap_err();
         assert!(matches!(&error, KmsError::Unavailable { in_doubt: true, .. }), "{body}: {error:?}");
     }
 }

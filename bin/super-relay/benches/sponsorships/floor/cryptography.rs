@@ -70,6 +70,16 @@ impl Cryptography {
         Ok(address(&VerifyingKey::recover_from_prehash(&self.approved.0, &signature, recovery)?))
     }
 
+    /// The user's approval, as the relay checks it.
+    pub fn verify_on_host(&self) -> Outcome<()> {
+        Ok(host_crypto::check_assertion(&self.assertion, &self.passkey)?)
+    }
+
+    /// The signer of the relay's approval, as the host recovers it.
+    pub fn recover_on_host(&self) -> Outcome<Address> {
+        Ok(host_crypto::recover(&self.approved, &self.command.approval.signature).ok_or("no signer")?)
+    }
+
     /// One of the three signatures.
     pub fn sign(&self) -> Signature {
         sign(&self.relay, &self.approved)

@@ -177,6 +177,23 @@ impl Audit for SqliteStore {
         .await
     }
 
+    async fn append_audit_with_nonce(&self, record: AuditRecord, claim: NonceClaim) -> Result<Claim, StoreError> {
+        let remembered = Arc::clone(&self.remembered);
+        self.write(move |connection| {
+            async move {
+                let mut remembered = remembered.lock().await;
+                remembered.nonces.sweep(connection, claim.now, Instant::now()).await?;
+                let claimed = nonces::claim(connection, &claim).await?;
+                if claimed == Claim::Fresh {
+                    remembered.audit.append(connection, &record).await?;
+                }
+                Ok(claimed)
+            }
+            .boxed()
+        })
+        .await
+    }
+
     async fn audited_admin_counter(&self) -> Result<u64, StoreError> {
         self.read(audit::admin_counter).await
     }

@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use kms_gateway::store::{Action, AuditHead, AuditRecord, Decision};
+use kms_gateway::store::{Action, AuditHead, AuditRecord, Claim, Decision};
 use proto::command::Opcode;
 use tokio::task::JoinSet;
 
 use super::Storage;
-use super::samples::{decision, sponsored};
+use super::samples::{claim, decision, sponsored};
+use crate::support::NOW;
 
 /// The hash of [`sponsored`] as the first row.
 const FIRST_HASH: &str = "0x14f89a7920a848083440d4157b7f01bdadec180aae18db9fe01d1a062c27c325";
@@ -43,6 +44,15 @@ pub async fn decisions_recorded_concurrently_form_one_chain(storage: &dyn Storag
     }
     recorded.join_all().await;
     assert_eq!(store.verify_audit_chain().await.unwrap().rows, 24);
+}
+
+pub async fn a_decision_and_its_nonce_are_recorded_together_or_neither_is(storage: &dyn Storage) {
+    let store = storage.open().await;
+    for (nonce, expected, rows) in [(1, Claim::Fresh, 1), (1, Claim::Replayed, 1), (2, Claim::Fresh, 2)] {
+        assert_eq!(store.append_audit_with_nonce(sponsored(), claim(nonce, NOW)).await.unwrap(), expected);
+        assert_eq!(store.verify_audit_chain().await.unwrap().rows, rows);
+    }
+    assert_eq!(store.claim_nonce(claim(2, NOW)).await.unwrap(), Claim::Replayed);
 }
 
 pub async fn the_admin_counter_follows_from_the_last_effect(storage: &dyn Storage) {

@@ -86,6 +86,7 @@ macro_rules! promises {
                     each_row_follows_from_the_one_before_it,
                     the_same_decisions_have_the_same_hashes_everywhere,
                     decisions_recorded_concurrently_form_one_chain,
+                    a_decision_and_its_nonce_are_recorded_together_or_neither_is,
                     the_admin_counter_follows_from_the_last_effect,
                     the_chain_continues_after_a_restart;
                 keys:

@@ -79,7 +79,7 @@ impl SqliteStore {
         Ok(store)
     }
 
-    /// The database, which also holds claims and API keys.
+    /// The database, which also holds API keys.
     #[must_use]
     pub const fn database(&self) -> &Database {
         &self.0

@@ -200,7 +200,7 @@ fn unavailable(in_doubt: bool) -> KmsError {
 
 #[async_trait]
 impl Kms for Tee {
-    async fn sponsor(&self, command: &Sponsor, _request_id: &str) -> Result<SponsorReply, KmsError> {
+    async fn sponsor(&self, command: &Sponsor, _: Address, _request_id: &str) -> Result<SponsorReply, KmsError> {
         self.sponsorships.fetch_add(1, Ordering::SeqCst);
         // The sender belongs to `self`, so it is still there.
         let _ = self.held.subscribe().wait_for(|held| !held).await;
