@@ -60,14 +60,15 @@ CREATE TABLE kept_keys (
     PRIMARY KEY (chain_id, key_space, idempotency_key)
 ) STRICT, WITHOUT ROWID;
 
--- Up to which final block the ledger was compared with the chain, and the paymaster's deposit in that block, in wei.
+-- Up to which final block the ledger was compared with the chain, and the paymaster's deposit in that block, in wei:
+-- NULL if the node did not have its state.
 CREATE TABLE reconciled_blocks (
     chain_id INTEGER NOT NULL,
     entry_point BLOB NOT NULL,
     paymaster BLOB NOT NULL,
     block INTEGER NOT NULL,
     hash BLOB NOT NULL CHECK (length(hash) = 32),
-    deposit TEXT NOT NULL,
+    deposit TEXT,
     PRIMARY KEY (chain_id, entry_point, paymaster)
 ) STRICT, WITHOUT ROWID;
 

@@ -52,6 +52,7 @@ async fn where_nothing_is_missing_the_status_says_so_as_text_and_as_json() {
         "window",
         "deposit",
         "settlement",
+        "reconciliation",
         "relying_party"
     ]);
     assert_eq!(json!(names), all);

@@ -72,13 +72,24 @@ impl BookMetrics {
         })
     }
 
-    /// Records a completed comparison: by how many wei the ledger's costs are above the chain's, and
-    /// the deposit above what its changes add up to.
-    pub(crate) fn reconciled(&self, deployment: &Deployment, at: u64, costs: i128, deposit: i128, foreign: u64) {
+    /// Records a completed comparison: by how many wei the ledger's costs are above the chain's,
+    /// and the deposit above what its changes add up to, if that is known.
+    pub(crate) fn reconciled(
+        &self,
+        deployment: &Deployment,
+        at: u64,
+        costs: i128,
+        deposit: Option<i128>,
+        foreign: u64,
+    ) {
         let [chain_id, entry_point, paymaster] = labels(deployment);
-        for (of, wei) in [("costs", costs), ("deposit", deposit)] {
+        for (of, wei) in [("costs", Some(costs)), ("deposit", deposit)] {
             let labels = [&chain_id[..], &entry_point, &paymaster, of];
-            self.difference.with_label_values(&labels).set(as_double(wei));
+            match wei {
+                Some(wei) => self.difference.with_label_values(&labels).set(as_double(wei)),
+                // An error means that there is none already.
+                None => _ = self.difference.remove_label_values(&labels),
+            }
         }
         let labels = [&chain_id[..], &entry_point, &paymaster];
         self.reconciled_at.with_label_values(&labels).set(i64::try_from(at).unwrap_or(i64::MAX));

@@ -115,8 +115,8 @@ pub struct Reconciled {
     pub block: u64,
     /// Its hash.
     pub hash: Hash,
-    /// The paymaster's deposit at its end.
-    pub deposit: Wei,
+    /// The paymaster's deposit at its end; `None` if the node did not have its state.
+    pub deposit: Option<Wei>,
 }
 
 /// Which sponsorships, and after which one. An absent bound holds for all.

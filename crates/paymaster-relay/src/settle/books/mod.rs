@@ -54,8 +54,9 @@ struct State {
 pub struct Reconciliation {
     /// By how much the ledger's costs are above those of the chain.
     pub costs: i128,
-    /// By how much the deposit is above what its changes add up to.
-    pub deposit: i128,
+    /// By how much the deposit is above what its changes add up to; `None` if the node did not have
+    /// the state at the beginning or the end.
+    pub deposit: Option<i128>,
     /// Number of operations that the ledger does not know.
     pub foreign: u64,
 }
@@ -231,8 +232,29 @@ impl Settler {
     async fn block_of(&self, deployment: &Deployment, block: u64) -> Result<Reconciled, RelayError> {
         let missing = || ChainError::node(format!("the node has no block {block}"));
         let hash: Hash = self.reader.hash_of(block).await?.ok_or_else(missing)?;
-        let deposit: Wei = self.reader.deposit_at(deployment, block).await?;
+        let deposit = match self.deposit_at(deployment, block).await {
+            Err(ChainError::Node { .. }) => {
+                sleep(PAUSE).await;
+                self.deposit_at(deployment, block).await
+            }
+            answer => answer,
+        };
+        let deposit = match deposit {
+            Err(ChainError::Node { detail }) => {
+                tracing::info!(
+                    block,
+                    detail,
+                    "the node has no state of that block: the deposit is not compared with the chain"
+                );
+                None
+            }
+            answer => Some(answer?),
+        };
         Ok(Reconciled { block, hash, deposit })
+    }
+
+    async fn deposit_at(&self, deployment: &Deployment, block: u64) -> Result<Wei, ChainError> {
+        self.reader.deposit_at(deployment, block).await
     }
 
     /// Reads what changed the deposit in the blocks after one, and looks it up in the ledger.
@@ -292,6 +314,7 @@ impl Settler {
             );
         }
         let mut problem = None;
+        let deposit = deposit.unwrap_or_default();
         if costs != 0 || deposit != 0 || !tally.findings.is_empty() {
             tracing::warn!(
                 %entry_point,

@@ -13,10 +13,10 @@ const MOST_FINDINGS: usize = 100;
 
 /// See the module.
 pub(super) struct Tally {
-    /// The deposit so far, in wei.
-    deposit: i128,
-    /// Whether somebody deposited within a bundle of ours: while it is handled the deposit lacks the
-    /// prefunds of operations whose cost is not known yet, so the amount cannot be told.
+    /// The deposit so far, in wei; `None` if it was not known at the beginning.
+    deposit: Option<i128>,
+    /// Whether somebody deposited within a bundle of ours: while it is handled the deposit lacks
+    /// the prefunds of operations whose cost is not known yet, so the amount cannot be told.
     has_deposit_in_bundle: bool,
     /// What our operations cost.
     pub(super) ours: Wei,
@@ -36,10 +36,10 @@ impl From<&AccountOp> for Operation {
 }
 
 impl Tally {
-    /// Begins with that deposit.
-    pub(super) fn new(deposit: Wei) -> Self {
+    /// Begins with that deposit, if it is known.
+    pub(super) fn new(deposit: Option<Wei>) -> Self {
         Self {
-            deposit: signed(deposit),
+            deposit: deposit.map(signed),
             has_deposit_in_bundle: false,
             ours: Wei::default(),
             foreign: 0,
@@ -49,8 +49,8 @@ impl Tally {
         }
     }
 
-    /// Adds the operations and other changes of some blocks, later than those before. Each operation
-    /// has its booking at the same place.
+    /// Adds the operations and other changes of some blocks, later than those before. Each
+    /// operation has its booking at the same place.
     pub(super) fn add(&mut self, ops: &[AccountOp], bookings: &[Option<Booking>], events: &[DepositEvent]) {
         let bundles: HashSet<Hash> = ops.iter().map(|op| op.mined.transaction).collect();
         let paid = ops.iter().map(|op| ((op.mined.block, op.mined.log_index), Change::Paid(op.mined.cost)));
@@ -59,7 +59,7 @@ impl Tally {
         changes.sort_by_key(|(place, _)| *place);
         for (_, change) in changes {
             match change {
-                Change::Paid(cost) => self.deposit -= signed(cost),
+                Change::Paid(cost) => self.subtract(cost),
                 Change::Other(event) => self.note_event(event, &bundles),
             }
         }
@@ -70,20 +70,26 @@ impl Tally {
 
     fn note_event(&mut self, event: &DepositEvent, bundles: &HashSet<Hash>) {
         match event.change {
-            DepositChange::Withdrawn { amount } => self.deposit -= signed(amount),
+            DepositChange::Withdrawn { amount } => self.subtract(amount),
             DepositChange::Deposited { .. } if bundles.contains(&event.transaction) => {
-                self.has_deposit_in_bundle = true
+                self.has_deposit_in_bundle = true;
             }
             // The event has the sum, so that a lower one means that something is missing.
-            DepositChange::Deposited { total } if signed(total) < self.deposit => {
-                let missing = self.deposit - signed(total);
-                self.find(format!(
-                    "the deposit was {missing} wei lower than its changes add up to in block {}",
-                    event.block
-                ));
-            }
-            DepositChange::Deposited { total } => self.deposit = signed(total),
+            DepositChange::Deposited { total } => match self.deposit {
+                Some(before) if signed(total) < before => {
+                    let (missing, block) = (before - signed(total), event.block);
+                    self.find(format!(
+                        "in block {block} the deposit was {missing} wei lower than its changes add up to"
+                    ));
+                }
+                Some(_) => self.deposit = Some(signed(total)),
+                None => {}
+            },
         }
+    }
+
+    fn subtract(&mut self, wei: Wei) {
+        self.deposit = self.deposit.map(|deposit| deposit.saturating_sub(signed(wei)));
     }
 
     fn note_operation(&mut self, op: &MinedOp, booking: Option<Booking>) {
@@ -113,11 +119,11 @@ impl Tally {
         }
     }
 
-    /// By how many wei the deposit at the end is above what was added up. What was deposited within
-    /// bundles of ours explains a surplus.
-    pub(super) fn unexplained(&self, end: Wei) -> i128 {
-        let surplus = signed(end).saturating_sub(self.deposit);
-        if self.has_deposit_in_bundle && surplus > 0 { 0 } else { surplus }
+    /// By how many wei the deposit at the end is above what was added up, if both are known. What
+    /// was deposited within bundles of ours explains a surplus.
+    pub(super) fn unexplained(&self, end: Option<Wei>) -> Option<i128> {
+        let surplus = signed(end?).saturating_sub(self.deposit?);
+        Some(if self.has_deposit_in_bundle && surplus > 0 { 0 } else { surplus })
     }
 }
 

@@ -101,15 +101,15 @@ fn booked(row: &SqliteRow) -> Result<Booking, StoreError> {
 }
 
 pub(super) async fn reconciled(readers: &SqlitePool, contracts: Contracts) -> Result<Option<Reconciled>, StoreError> {
-    let row: Option<(i64, Vec<u8>, String)> = sqlx::query_as(RECONCILED)
+    let row: Option<(i64, Vec<u8>, Option<String>)> = sqlx::query_as(RECONCILED)
         .bind(signed(contracts.chain_id)?)
         .bind(&contracts.entry_point.0[..])
         .bind(&contracts.paymaster.0[..])
         .fetch_optional(readers)
         .await
         .map_err(StoreError::new)?;
-    let found = |(block, hash, deposit): (i64, Vec<u8>, String)| {
-        let deposit = Wei(deposit.parse().map_err(StoreError::new)?);
+    let found = |(block, hash, deposit): (i64, Vec<u8>, Option<String>)| {
+        let deposit = deposit.map(|deposit| deposit.parse().map(Wei).map_err(StoreError::new)).transpose()?;
         Ok(Reconciled { block: unsigned(block)?, hash: Hash(fixed(&hash)?), deposit })
     };
     row.map(found).transpose()

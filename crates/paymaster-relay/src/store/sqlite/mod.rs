@@ -346,7 +346,7 @@ impl Ledger for SqliteStore {
             .bind(paymaster.0.to_vec())
             .bind(to_signed(reconciled.block)?)
             .bind(reconciled.hash.0.to_vec())
-            .bind(reconciled.deposit.0.to_string());
+            .bind(reconciled.deposit.map(|deposit| deposit.0.to_string()));
         self.0.change(statement).await.map(drop)
     }
 }

@@ -94,11 +94,11 @@ pub async fn a_mined_operation_is_booked_to_the_wei(storage: &dyn Storage) {
         cost: Wei(PAID),
         gas_used: 50_000,
     };
-    assert_eq!(usage(&store, UsageBy::ApiKey).await, [november.clone()]);
+    assert_eq!(usage(&store, UsageBy::ApiKey).await, std::slice::from_ref(&november));
     let of_policy = UsageRow { subject: "default".to_owned(), ..november.clone() };
     assert_eq!(usage(&store, UsageBy::Policy).await, [of_policy]);
     let of_month = UsageRow { subject: String::new(), ..november };
-    assert_eq!(usage(&store, UsageBy::Month).await, [of_month.clone()]);
+    assert_eq!(usage(&store, UsageBy::Month).await, std::slice::from_ref(&of_month));
     assert_eq!(usage(&store, UsageBy::Chain).await, [UsageRow { month: String::new(), ..of_month }]);
     for (from, to, count) in
         [(Some("2026-11"), None, 1), (Some("2026-12"), None, 0), (None, Some("2026-10"), 0), (None, Some("2026-11"), 1)]
@@ -166,7 +166,7 @@ pub async fn pages_continue_where_they_ended(storage: &dyn Storage) {
     let new = |number: u16| {
         let mut intent = [0; 32];
         intent[..2].copy_from_slice(&number.to_be_bytes());
-        let deployment = if number % 3 == 0 { on_chain(2) } else { deployment() };
+        let deployment = if number.is_multiple_of(3) { on_chain(2) } else { deployment() };
         // Many in each second.
         let created_at = u64::from(number / 100);
         NewSponsorship { intent: IntentHash(intent), deployment, created_at, ..sponsorship(1, proven(), None) }
@@ -323,9 +323,9 @@ pub async fn how_operations_of_an_account_ended_is_counted_by_day(storage: &dyn 
 
 pub async fn the_last_reconciled_block_survives_a_restart(storage: &dyn Storage) {
     assert_eq!(storage.open().await.reconciled(contracts()).await.unwrap(), None);
-    for block in [7, 9] {
+    for block in [6, 7, 9] {
         // More than a database integer holds.
-        let reconciled = Reconciled { block, hash: Hash([5; 32]), deposit: Wei(10u128.pow(30) + u128::from(block)) };
+        let reconciled = Reconciled { block, hash: Hash([5; 32]), deposit: (block > 6).then(|| Wei(10u128.pow(30))) };
         storage.open().await.note_reconciled(contracts(), reconciled).await.unwrap();
         assert_eq!(storage.open().await.reconciled(contracts()).await.unwrap(), Some(reconciled));
         assert_eq!(storage.open().await.reconciled(Contracts::from(&deployment_of(8))).await.unwrap(), None);
@@ -382,7 +382,7 @@ pub async fn nothing_is_forgotten_that_an_open_reservation_or_a_comparison_may_n
     store.settle(&deployment(), &mined(9, 2, &[(1, settlement(5, PAID)), (2, settlement(8, PAID))])).await.unwrap();
     assert_eq!(store.forget(CHAIN, after_both, 9).await.unwrap(), 0, "its block is not final");
     store.settle(&deployment(), &mined(9, 0, &[(1, settlement(5, PAID)), (2, settlement(8, PAID))])).await.unwrap();
-    let reconciled = |block| Reconciled { block, hash: Hash([5; 32]), deposit: Wei(1) };
+    let reconciled = |block| Reconciled { block, hash: Hash([5; 32]), deposit: None };
     for (block, forgotten) in [(4, 0), (5, 1), (7, 0), (8, 1)] {
         store.note_reconciled(contracts(), reconciled(block)).await.unwrap();
         assert_eq!(store.forget(CHAIN, after_both, 9).await.unwrap(), forgotten, "{block}");
