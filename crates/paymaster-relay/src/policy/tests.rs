@@ -296,6 +296,17 @@ fn gas_for_the_bundler_is_compared_with_what_the_operation_costs_it() {
     let init = Init::Factory { factory: proto_address(GOOD), data: Bounded::new(vec![1; 100]).unwrap() };
     let created = UserOperation { init, pre_verification_gas: 61_500, ..op(Vec::new()) };
     assert_eq!(judge(&policy(r#","max_pre_verification_percent":100"#), &created, |_| {}), Ok(()));
+    let init = Init::Eip7702 { delegate: proto_address(GOOD), data: Bounded::default() };
+    let named = UserOperation { init, ..op(Vec::new()) };
+    let exact = policy(r#","max_pre_verification_percent":100"#);
+    for (delegating, delegate) in [(named, None), (op(Vec::new()), Some(proto_address(GOOD)))] {
+        let with = |gas| {
+            let op = UserOperation { pre_verification_gas: gas, ..delegating.clone() };
+            judge(&exact, &op, |case| case.delegate = delegate)
+        };
+        assert_eq!(with(82_500), Ok(()), "an authorisation costs 25,000");
+        assert!(with(82_501).is_err());
+    }
 }
 
 #[test]

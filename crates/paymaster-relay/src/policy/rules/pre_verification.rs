@@ -5,7 +5,7 @@
 //! the reference bundler counts it, and the data at EIP-7623's floor price. It knows nothing of the
 //! data fee of an L2.
 
-use proto::{Init, UserOperation};
+use proto::Init;
 
 use super::{Case, Violation};
 use crate::settings::PolicySettings;
@@ -19,6 +19,8 @@ const OTHER_BYTE: u128 = 40;
 /// bytes; and offsets, lengths and padding.
 const OTHER_BYTES: u128 = 280;
 const ZERO_BYTES: u128 = 700;
+/// An authorisation (EIP-7702).
+const AUTHORISATION: u128 = 25_000;
 
 #[derive(Clone, Debug)]
 pub(super) struct Rule {
@@ -32,18 +34,23 @@ impl Rule {
 
     pub(super) fn judge(&self, case: &Case<'_>) -> Result<(), Violation> {
         let Some(percent) = self.percent else { return Ok(()) };
-        let (limit, used) = (estimate(case.op).saturating_mul(percent.into()) / 100, case.op.pre_verification_gas);
+        let (limit, used) = (estimate(case).saturating_mul(percent.into()) / 100, case.op.pre_verification_gas);
         if used <= limit { Ok(()) } else { Err(Violation::PreVerificationGasAboveCost { limit, used }) }
     }
 }
 
-fn estimate(op: &UserOperation) -> u128 {
+fn estimate(Case { op, delegate, .. }: &Case<'_>) -> u128 {
+    let authorisation = match op.init {
+        Init::Eip7702 { .. } => AUTHORISATION,
+        // It may come beside the operation.
+        Init::Deployed | Init::Factory { .. } => delegate.map_or(0, |_| AUTHORISATION),
+    };
     let init: &[u8] = match &op.init {
         Init::Deployed => &[],
         Init::Factory { data, .. } | Init::Eip7702 { data, .. } => data,
     };
     let data = data_gas(&op.call_data).saturating_add(data_gas(init));
-    OVERHEAD + OTHER_BYTES * OTHER_BYTE + ZERO_BYTES * ZERO_BYTE + data
+    OVERHEAD + OTHER_BYTES * OTHER_BYTE + ZERO_BYTES * ZERO_BYTE + authorisation + data
 }
 
 fn data_gas(data: &[u8]) -> u128 {
