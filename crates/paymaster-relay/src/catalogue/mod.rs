@@ -28,6 +28,8 @@ pub struct Catalogue {
     pub max_signings: u32,
     /// Maximum number of seconds from the relay's approval to the end of a window.
     pub max_window: u64,
+    /// Whether a TEE without allowances is a problem.
+    pub requires_allowances: bool,
     /// The limits on reservations.
     pub caps: Caps,
     /// How the ledger is kept.
@@ -66,6 +68,7 @@ impl Catalogue {
             chains: chains.collect::<Result<_, _>>()?,
             max_signings: settings.max_signings,
             max_window: settings.max_window_seconds,
+            requires_allowances: settings.require_allowances.unwrap_or(true),
             caps: Caps::new(&settings.reservations, largest_cost)?,
             ledger: settings.ledger,
             sponsor_name: settings.sponsor_name.clone(),
