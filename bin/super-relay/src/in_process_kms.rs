@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use kms_api::ReceivedReason;
 use kms_gateway::{Caller, Gateway, GatewayError};
 use paymaster_relay::kms::{Kms, KmsError, KmsSigners};
-use proto::command::{RotateSigner, Sponsor, SponsorReply, WalletInfo};
+use proto::command::{Allowances, RotateSigner, Sponsor, SponsorReply, WalletInfo};
 use proto::{AccountId, Address, Status};
 
 /// A gateway in the same process, as the relay's KMS.
@@ -31,6 +31,7 @@ impl Kms for InProcessKms {
 
     async fn signers(&self) -> Result<KmsSigners, KmsError> {
         let state = self.gateway.security_state().await.map_err(refusal)?;
+        let allowances = self.gateway.recent_allowances().await.map_err(refusal)?;
         let provisioned = state.provisioned.ok_or_else(|| refusal(GatewayError::Refused(Status::NotProvisioned)))?;
         Ok(KmsSigners {
             tee_id: state.tee_id,
@@ -39,6 +40,7 @@ impl Kms for InProcessKms {
             signers: provisioned.signers.to_vec(),
             rp_id: Some(self.gateway.settings().rp_id.clone()),
             ceilings: Some(provisioned.ceilings),
+            allowances: allowances.map(|told| Allowances::clone(&told)),
         })
     }
 

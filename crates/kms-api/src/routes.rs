@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use crate::accounts::{Account, CreateAccount, CreatedAccount, GetAccount};
 use crate::admin::{
     self, AuthorizeSigner, Done, GetSigners, PreparePaymasterKey, Provision, RevokeSigner, RotatePaymasterKey,
-    RotateSigner, SetCeilings, Signers,
+    RotateSigner, SetAllowance, SetCeilings, Signers,
 };
 use crate::attestation::{Attestation, GetAttestation};
 use crate::messages::{SignMessage, SignedMessage};
@@ -91,6 +91,7 @@ routes! {
     Post "/admin/set-ceilings" SetCeilings => Done
     Post "/admin/prepare-paymaster-key" PreparePaymasterKey => Done
     Post "/admin/rotate-paymaster-key" RotatePaymasterKey => Done
+    Post "/admin/set-allowance" SetAllowance => Done
     Get "/health" GetHealth => Health
     Get "/version" GetVersion => Version
     Get "/stats" GetStats => Stats

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry};
-use proto::command::Opcode;
+use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry};
+use proto::Wei;
+use proto::command::{Allowances, Opcode};
 
 use crate::transport::TeeTransport;
 
@@ -14,6 +15,8 @@ use crate::transport::TeeTransport;
 pub struct Metrics {
     decisions: IntCounterVec,
     tee_seconds: HistogramVec,
+    allowance_granted: GaugeVec,
+    allowance_remaining: GaugeVec,
 }
 
 /// The queue's depth and its breaker, read when they are scraped.
@@ -45,22 +48,48 @@ impl Metrics {
         let depth = IntGauge::new("kms_tee_queue_depth", "Frames waiting for the TEE or in it")?;
         let breaker_open =
             IntGauge::new("kms_tee_breaker_open", "1 while the TEE is stuck or gone, or has not answered since")?;
+        let deployment = ["chain_id", "entry_point", "paymaster"];
+        let allowance_granted = GaugeVec::new(
+            Opts::new("kms_allowance_granted_gwei", "Worst-case costs that the TEE may ever sign for a deployment"),
+            &deployment,
+        )?;
+        let allowance_remaining = GaugeVec::new(
+            Opts::new("kms_allowance_remaining_gwei", "Worst-case costs that the TEE may still sign for a deployment"),
+            &deployment,
+        )?;
+        registry.register(Box::new(allowance_granted.clone()))?;
+        registry.register(Box::new(allowance_remaining.clone()))?;
         registry.register(Box::new(decisions.clone()))?;
         registry.register(Box::new(tee_seconds.clone()))?;
         for instrument in transport.instruments() {
             registry.register(instrument)?;
         }
         registry.register(Box::new(Queue { transport, depth, breaker_open }))?;
-        Ok(Self { decisions, tee_seconds })
+        Ok(Self { decisions, tee_seconds, allowance_granted, allowance_remaining })
     }
 
     pub(crate) fn decided(&self, action: &str, reason: &str) {
         self.decisions.with_label_values(&[action, reason]).inc();
     }
 
+    pub(crate) fn allowances(&self, told: &Allowances) {
+        for allowance in &*told.allowances {
+            let entry_point = &allowance.deployment.entry_point;
+            let (chain_id, address) = (entry_point.chain_id.to_string(), entry_point.address.to_string());
+            let labels = [&*chain_id, &*address, &*allowance.deployment.paymaster.to_string()];
+            self.allowance_granted.with_label_values(&labels).set(gwei(allowance.granted));
+            self.allowance_remaining.with_label_values(&labels).set(gwei(allowance.remaining()));
+        }
+    }
+
     pub(crate) fn tee_called(&self, command: Opcode, took: Duration) {
         self.tee_seconds.with_label_values(&[&format!("{command:?}")]).observe(took.as_secs_f64());
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge shows some 15 digits")]
+fn gwei(amount: Wei) -> f64 {
+    amount.0 as f64 / 1e9
 }
 
 impl Collector for Queue {

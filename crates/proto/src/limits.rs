@@ -33,6 +33,9 @@ pub const MAX_ECHO: usize = 1024;
 pub const MAX_SIGNERS: usize = 64;
 /// Paymaster deployments the ceilings may name (a count).
 pub const MAX_DEPLOYMENTS: usize = 64;
+/// Deployments that ever had an allowance (a count). Twice as many as the ceilings name, because a
+/// deployment keeps its spent amount after the ceilings drop it.
+pub const MAX_ALLOWANCES: usize = 2 * MAX_DEPLOYMENTS;
 /// Relying parties, and origins of each (a count).
 pub const MAX_RELYING_PARTIES: usize = 16;
 /// All relying parties in their encoded form, so that `VerifySecurityState` always has a reply.

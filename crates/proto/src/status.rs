@@ -88,6 +88,8 @@ statuses! {
     43 WindowTooWide "window_too_wide" "the window ends more than maxWindow after the timestamp, or is wider than maxWindow + 60 s",
     44 CeilingsInvalid "ceilings_invalid" "the ceilings are empty or contradict each other",
     45 TermsInvalid "terms_invalid" "the terms do not fit the EntryPoint version",
+    46 AllowanceExhausted "allowance_exhausted" "the worst case costs more than remains of the deployment's allowance",
+    47 TooManyAllowances "too_many_allowances" "128 deployments have had an allowance, and no more can",
 
     50 OperationInvalid "operation_invalid" "the operation does not fit its EntryPoint",
     51 PaymasterPresent "paymaster_present" "the operation to sponsor has a paymaster already",

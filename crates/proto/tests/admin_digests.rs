@@ -4,7 +4,7 @@
 use proto::bytes::BoundedList;
 use proto::command::{
     AuthorizeSigner, Ceilings, Deployment, PreparePaymasterKey, Provision, RelyingParty, RevokeSigner,
-    RotatePaymasterKey, RotateSigner, SetCeilings,
+    RotatePaymasterKey, RotateSigner, SetAllowance, SetCeilings,
 };
 use proto::typed_data::TypedData;
 use proto::{Address, Bounded, EntryPoint, EntryPointVersion, Permissions, Signature, TeeId, Wei};
@@ -81,7 +81,11 @@ fn every_digest_matches_the_wallet_s() {
     assert_signed("prepare-paymaster-key", &PreparePaymasterKey { tee_id, counter: 9, signature });
     let next = Address([0x58; 20]);
     assert_signed("rotate-paymaster-key", &RotatePaymasterKey { tee_id, next, counter: 10, signature });
-    assert_eq!(vectors().len(), 9, "each one is checked above");
+    let base = deployment(8453, EntryPointVersion::V09, 0x59);
+    let set_allowance = SetAllowance { tee_id, deployment: base, total: Wei(3), counter: 11, signature };
+    assert_signed("set-allowance", &set_allowance);
+    assert_signed("set-allowance to all", &SetAllowance { total: Wei(u128::MAX), ..set_allowance });
+    assert_eq!(vectors().len(), 11, "each one is checked above");
 }
 
 #[test]

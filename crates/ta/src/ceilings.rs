@@ -3,7 +3,7 @@
 use proto::command::{Ceilings, Deployment, RelyingParty};
 use proto::limits::MAX_RELYING_PARTIES_RECORD;
 use proto::paymaster::{MAX_TIMESTAMP, WINDOW_SLACK};
-use proto::{Address, EntryPoint, Status, Terms, UserOperation, frame, worst_case_cost};
+use proto::{Address, EntryPoint, Status, Terms, UserOperation, Wei, frame, worst_case_cost};
 
 /// Refuses ceilings that allow nothing or contradict themselves.
 pub(crate) fn validate(ceilings: &Ceilings) -> Result<(), Status> {
@@ -46,21 +46,22 @@ pub(crate) fn check_entry_point(ceilings: &Ceilings, entry_point: &EntryPoint) -
         .ok_or(Status::DeploymentNotAllowed)
 }
 
-/// Refuses a sponsorship outside the ceilings: deployment, window and worst-case cost.
+/// The worst case of a sponsorship. Refuses one outside the ceilings: deployment, window and
+/// worst-case cost.
 pub(crate) fn check_sponsorship(
     ceilings: &Ceilings,
     entry_point: &EntryPoint,
     op: &UserOperation,
     terms: &Terms,
     timestamp: u64,
-) -> Result<(), Status> {
+) -> Result<Wei, Status> {
     let deployment = Deployment { entry_point: *entry_point, paymaster: terms.paymaster };
     if !ceilings.deployments.contains(&deployment) {
         return Err(Status::DeploymentNotAllowed);
     }
     check_window(terms, timestamp, ceilings.max_window)?;
     match worst_case_cost(op, entry_point.version, terms) {
-        Some(cost) if cost <= ceilings.max_cost => Ok(()),
+        Some(cost) if cost <= ceilings.max_cost => Ok(cost),
         _ => Err(Status::CostAboveCeiling),
     }
 }

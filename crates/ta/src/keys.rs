@@ -6,7 +6,8 @@ use k256::ecdsa::SigningKey;
 use proto::{Address, Hash, PaymasterDigest, Signature, Status};
 use zeroize::Zeroizing;
 
-use crate::checks::{CheckedMessage, CheckedOperation, CheckedSponsorship};
+use crate::allowances::Charged;
+use crate::checks::{CheckedMessage, CheckedOperation};
 use crate::ports::Entropy;
 use crate::recover::address_of;
 use crate::secret::Secret;
@@ -67,9 +68,9 @@ impl PaymasterKey {
         address_of(self.0.verifying_key())
     }
 
-    /// Signs the sponsorship's terms.
-    pub(crate) fn sign_sponsorship(&self, sponsorship: &CheckedSponsorship<'_>) -> Result<Signature, Status> {
-        let PaymasterDigest(digest) = sponsorship.paymaster_digest();
+    /// Signs the terms of a sponsorship that was checked and charged.
+    pub(crate) fn sign_sponsorship(&self, sponsorship: &Charged) -> Result<Signature, Status> {
+        let PaymasterDigest(digest) = sponsorship.digest();
         sign(&self.0, &Hash(digest))
     }
 }

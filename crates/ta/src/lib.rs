@@ -24,11 +24,13 @@ extern crate alloc;
 extern crate std;
 
 mod accounts;
+mod allowances;
 mod buckets;
 mod ceilings;
 mod checks;
 mod commands;
 mod core;
+mod durable;
 mod keys;
 #[cfg(feature = "memory")]
 pub mod memory;

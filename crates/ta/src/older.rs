@@ -54,7 +54,7 @@ impl OlderStateRecord {
     /// The same state, now with a TEE id.
     pub(crate) fn named(self, tee_id: TeeId) -> StateRecord {
         let Self { version, admin_counter, system } = self;
-        StateRecord { version, tee_id, admin_counter, system: system.map(SystemRecord::from) }
+        StateRecord { version, admin_counter, system: system.map(SystemRecord::from), ..StateRecord::new(tee_id) }
     }
 }
 

@@ -6,8 +6,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use proto::{Status, frame};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::ports::{RecordName, SecureStore};
@@ -16,12 +16,29 @@ use crate::ports::{RecordName, SecureStore};
 const LAYOUT: u8 = 3;
 /// The previous layout, which can still be read.
 const OLDER_LAYOUT: u8 = 2;
+/// The layout that is written, followed by fields that were added since.
+const LAYOUT_WITH_ADDED: u8 = 4;
 
 /// The fields of a record, in the current layout and the previous one.
 pub(crate) trait Layouts: Serialize + DeserializeOwned {
     /// The fields in the previous layout; `Self` where they are the same.
     type Older: DeserializeOwned;
+    /// The added fields; [`Nothing`] if there are none.
+    type Added: Serialize + DeserializeOwned;
+
+    /// The added fields, if the record has them. Without them its layout is the one before they
+    /// were added.
+    fn added(&self) -> Option<&Self::Added> {
+        None
+    }
+
+    /// The record with the added fields.
+    fn with(self, added: Self::Added) -> Self;
 }
+
+/// No added fields: it has no values, and no bytes parse to one.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Nothing {}
 
 /// A record as found in the store.
 pub(crate) enum Stored<T: Layouts> {
@@ -42,6 +59,10 @@ pub(crate) fn read<T: Layouts>(store: &impl SecureStore, name: &RecordName) -> R
     };
     match bytes.first() {
         Some(&LAYOUT) => decode(&bytes, name).map(Stored::Current).map(Some),
+        Some(&LAYOUT_WITH_ADDED) => {
+            let (record, added): (T, T::Added) = decode(&bytes, name)?;
+            Ok(Some(Stored::Current(record.with(added))))
+        }
         Some(&OLDER_LAYOUT) => decode(&bytes, name).map(Stored::Older).map(Some),
         _ => Err(Status::StorageCorrupt),
     }
@@ -78,7 +99,11 @@ pub(crate) fn length<T: Layouts>(name: &RecordName, record: &T) -> Result<usize,
 }
 
 fn encode<T: Layouts>(name: &RecordName, record: &T) -> Result<Zeroizing<Vec<u8>>, Status> {
-    Ok(frame::encode_record(&(LAYOUT, *name, record))?.into())
+    let bytes = match record.added() {
+        None => frame::encode_record(&(LAYOUT, *name, record)),
+        Some(added) => frame::encode_record(&(LAYOUT_WITH_ADDED, *name, record, added)),
+    };
+    Ok(bytes?.into())
 }
 
 /// Writes that many bytes under a name of their own, in place of the previous ones: whatever was

@@ -9,6 +9,8 @@
 
 use proto::{Status, TeeId};
 
+use crate::allowances::{AllowanceRecords, Allowances, Charged};
+use crate::checks::Bill;
 use crate::older::OlderStateRecord;
 use crate::ports::{Entropy, MonotonicCounter, RecordName, SecureStore};
 use crate::sealed::{self, Layouts, Stored};
@@ -21,10 +23,20 @@ pub(crate) struct State {
     tee_id: TeeId,
     admin_counter: u64,
     system: Option<System>,
+    allowances: Allowances,
 }
 
 impl Layouts for StateRecord {
     type Older = OlderStateRecord;
+    type Added = AllowanceRecords;
+
+    fn added(&self) -> Option<&AllowanceRecords> {
+        self.allowances.as_ref()
+    }
+
+    fn with(self, allowances: AllowanceRecords) -> Self {
+        Self { allowances: Some(allowances), ..self }
+    }
 }
 
 impl State {
@@ -44,7 +56,7 @@ impl State {
         let (record, is_named) = match sealed::read::<StateRecord>(store, &RecordName::System)? {
             Some(Stored::Current(record)) => (record, true),
             Some(Stored::Older(older)) => (older.named(draw_id(entropy)?), false),
-            None => (StateRecord { version: 0, tee_id: draw_id(entropy)?, admin_counter: 0, system: None }, false),
+            None => (StateRecord::new(draw_id(entropy)?), false),
         };
         let state = Self::take(record)?;
         match state.version.checked_sub(newest) {
@@ -75,6 +87,22 @@ impl State {
         self.system.as_ref()
     }
 
+    /// The allowances.
+    pub(crate) fn allowances(&self) -> &Allowances {
+        &self.allowances
+    }
+
+    /// Charges a sponsorship for which nothing is due. This is not sealed: what it spends was
+    /// sealed as spent before.
+    pub(crate) fn charge(&mut self, bill: &Bill) -> Result<Charged, Status> {
+        self.allowances.charge(bill)
+    }
+
+    /// The state with changed allowances, not sealed yet.
+    pub(crate) fn allowing(self, change: impl FnOnce(Allowances) -> Allowances) -> Self {
+        Self { allowances: change(self.allowances), ..self }
+    }
+
     /// The provisioned state of a new system, not sealed yet.
     pub(crate) fn provisioned(self, admin_counter: u64, system: System) -> Self {
         Self { admin_counter, system: Some(system), ..self }
@@ -98,24 +126,27 @@ impl State {
         counter: &mut impl MonotonicCounter,
     ) -> Result<Self, Status> {
         let version = self.version.checked_add(1).ok_or(Status::CounterFailed)?;
-        sealed::write(store, &RecordName::System, &self.record(version))?;
+        sealed::write(store, &RecordName::System, &self.record(version)?)?;
         advance(counter, version)?;
         Ok(Self { version, ..self })
     }
 
     /// The length of its record, in bytes.
     pub(crate) fn sealed_length(&self) -> Result<usize, Status> {
-        sealed::length(&RecordName::System, &self.record(self.version))
+        sealed::length(&RecordName::System, &self.record(self.version)?)
     }
 
-    fn record(&self, version: u64) -> StateRecord {
+    fn record(&self, version: u64) -> Result<StateRecord, Status> {
         let system = self.system.as_ref().map(System::record);
-        StateRecord { version, tee_id: self.tee_id, admin_counter: self.admin_counter, system }
+        let allowances = self.allowances.records()?;
+        Ok(StateRecord { version, tee_id: self.tee_id, admin_counter: self.admin_counter, system, allowances })
     }
 
     fn take(record: StateRecord) -> Result<Self, Status> {
-        let StateRecord { version, tee_id, admin_counter, system } = record;
-        Ok(Self { version, tee_id, admin_counter, system: system.map(System::open).transpose()? })
+        let StateRecord { version, tee_id, admin_counter, system, allowances } = record;
+        let system = system.map(System::open).transpose()?;
+        let allowances = allowances.map(Allowances::open).unwrap_or_default();
+        Ok(Self { version, tee_id, admin_counter, system, allowances })
     }
 }
 

@@ -5,11 +5,13 @@ use kms_api::admin::{Done, GetSigners, Signers, TeeSetup};
 use kms_api::{Route, Routed};
 use kms_gateway::http::read_setup;
 use proto::command::{
-    AdminRequest, AuthorizeSigner, PreparePaymasterKey, Provision, RevokeSigner, RotatePaymasterKey, SetCeilings,
+    AdminRequest, AuthorizeSigner, PreparePaymasterKey, Provision, RevokeSigner, RotatePaymasterKey, SetAllowance,
+    SetCeilings,
 };
-use proto::{Address, Permissions, Signature, TeeId};
+use proto::{Address, Permissions, Signature, TeeId, Wei};
 use serde_json::Value;
 
+use super::allowance::Sought;
 use super::signer::{Signer, shown};
 use crate::client::Kms;
 use crate::error::Error;
@@ -57,6 +59,13 @@ impl Admin {
         let (_, ceilings) = read_setup(setup).map_err(failed)?;
         let Turn { admin, tee_id, counter, .. } = self.turn().await?;
         self.send(SetCeilings { tee_id, ceilings, counter, signature: Signature::UNSIGNED }, admin).await
+    }
+
+    /// Grants the one deployment of the ceilings that is sought a total of worst-case costs.
+    pub async fn set_allowance(&self, total: Wei, sought: &Sought) -> Result<Value, Error> {
+        let Turn { admin, tee_id, counter, signers } = self.turn().await?;
+        let deployment = sought.among(&signers)?;
+        self.send(SetAllowance { tee_id, deployment, total, counter, signature: Signature::UNSIGNED }, admin).await
     }
 
     /// Lets a relay key do what the permissions allow.

@@ -1,5 +1,6 @@
 //! `super-relay admin`: commands a TEE, and sets which keys it trusts and its ceilings.
 
+mod allowance;
 mod commands;
 mod identity;
 mod signer;
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use kms_api::admin::{GetSigners, Signers, TeeSetup};
 use kms_api::status::GetVersion;
-use proto::{Address, Hash, Permissions, TeeId};
+use proto::{Address, Hash, Permissions, TeeId, Wei};
 use serde_json::json;
 use url::Url;
 
@@ -20,6 +21,7 @@ use crate::printable::printable_json;
 
 pub use signer::key_of;
 
+use allowance::{Sought, parse_total};
 use commands::Admin;
 use identity::unattested;
 use signer::Signer;
@@ -75,6 +77,24 @@ enum AdminCommand {
         /// JSON: `relyingParties` and `ceilings`.
         setup: PathBuf,
     },
+    /// Set how much the TEE may sign for a deployment in all: the sum of worst-case costs, including
+    /// what it has signed already. From the first allowance on, it signs nothing for a deployment
+    /// that has none. `--kms URL` shows what is left in `/admin/signers`.
+    SetAllowance {
+        /// Wei, in decimal or hex: a total, not an increment. A total below what is spent stops
+        /// signing.
+        #[arg(value_parser = parse_total)]
+        total: Wei,
+        /// The paymaster, if the ceilings name several.
+        #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
+        paymaster: Option<Address>,
+        /// The EIP-155 id of its chain, if the ceilings name several.
+        #[arg(long, value_name = "ID")]
+        chain_id: Option<u64>,
+        /// Its EntryPoint, if the ceilings name several.
+        #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
+        entry_point: Option<Address>,
+    },
     /// Let a relay key request sponsorships; `super-relay get-signer-address` prints its address.
     Authorize {
         /// The relay key's address.
@@ -120,6 +140,9 @@ pub async fn run(args: AdminArgs) -> Result<String, Error> {
     let command = match args.command {
         AdminCommand::Provision { setup, .. } => admin.provision(read(&setup)?).await?,
         AdminCommand::SetCeilings { setup } => admin.set_ceilings(read(&setup)?).await?,
+        AdminCommand::SetAllowance { total, paymaster, chain_id, entry_point } => {
+            admin.set_allowance(total, &Sought { paymaster, chain_id, entry_point }).await?
+        }
         AdminCommand::Authorize { signer, permissions } => admin.authorize(signer, named(&permissions)?).await?,
         AdminCommand::Revoke { signer, record } => admin.revoke(signer, record).await?,
         AdminCommand::PreparePaymasterKey => admin.prepare_paymaster_key().await?,

@@ -24,7 +24,7 @@ use crate::error::Error;
 /// for the guardian to check it.
 const LEAST_ACTIVATION_DELAY: u32 = 24 * 60 * 60;
 /// Checks that fail while a relay is being set up; a start serves without them.
-const OF_A_SPONSORSHIP: [&str; 6] = ["tee", "relay_key", "signer", "ceilings", "window", "deposit"];
+const OF_A_SPONSORSHIP: [&str; 7] = ["tee", "relay_key", "signer", "ceilings", "allowances", "window", "deposit"];
 const NOT_LOOKED_AT: &str = "not checked: whether the ports are free, and a TEE on this machine";
 
 /// The notes of a successful check: what the first start creates, and what a sponsorship still

@@ -14,6 +14,7 @@ const HINTS: Readonly<Record<string, string>> = {
   account_reservations_exceeded: "Send what was sponsored, and wait until it is final: limits.rule names the limit.",
   account_unknown: "Create the account first (createTeeAccount), and compare accountId.",
   account_unlisted: "Ask the operator, or choose another policy by policyId.",
+  allowance_exhausted: "Lower gas limits or fees, or tell the operator: the TEE may sign no more for this paymaster.",
   api_key_expired: "Use a new API key.",
   argument_not_allowed: "Call the function only with arguments that the operator allows.",
   call_gas_above_policy: "Estimate gas more closely: callGasLimit may be limits.limit at most.",

@@ -1,12 +1,14 @@
 //! Commands of the admin, each signed elsewhere as EIP-712 typed data, and the rotation of a relay
 //! key, grouped by what they change.
 
+mod allowance;
 mod paymaster_key;
 mod setup;
 mod signers;
 
 use serde::{Deserialize, Serialize};
 
+pub use allowance::*;
 pub use paymaster_key::*;
 pub use setup::*;
 pub use signers::*;

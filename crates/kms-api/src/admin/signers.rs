@@ -5,6 +5,7 @@ use proto::signers::AuthorisedSigner;
 use proto::{Address, Permissions, Signature, TeeId};
 use serde::{Deserialize, Serialize};
 
+use super::allowance::Allowance;
 use super::same_fields;
 use super::setup::Ceilings;
 use crate::json;
@@ -40,6 +41,8 @@ pub struct Signers {
     pub rp_id: Option<String>,
     /// The current bounds.
     pub ceilings: Option<Ceilings>,
+    /// The allowances: none if the admin has never set one; `None` if they are not reported.
+    pub allowances: Option<Vec<Allowance>>,
 }
 
 /// The record of a relay key.

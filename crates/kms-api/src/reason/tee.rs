@@ -45,6 +45,7 @@ pub(super) const fn http_status(status: Status) -> u16 {
         | Status::DeploymentNotAllowed
         | Status::DomainNotAllowed
         | Status::CostAboveCeiling
+        | Status::AllowanceExhausted
         | Status::WindowTooWide => 403,
 
         Status::AccountUnknown => 404,
@@ -58,6 +59,7 @@ pub(super) const fn http_status(status: Status) -> u16 {
         | Status::SignerAlreadyAuthorised
         | Status::SignerReserved
         | Status::TooManySigners
+        | Status::TooManyAllowances
         | Status::AccountExists
         | Status::CredentialConflict => 409,
 

@@ -1,8 +1,8 @@
 //! Commands of the admin, and what they change.
 
 use kms_api::admin::{
-    AuthorizeSigner, Ceilings, Deployment, Done, PreparePaymasterKey, Provision, RelyingParty, RevokeSigner,
-    RotatePaymasterKey, RotateSigner, SetCeilings, Signer, Signers,
+    Allowance, AuthorizeSigner, Ceilings, Deployment, Done, PreparePaymasterKey, Provision, RelyingParty, RevokeSigner,
+    RotatePaymasterKey, RotateSigner, SetAllowance, SetCeilings, Signer, Signers,
 };
 use proto::command::Phase;
 use proto::{EntryPointVersion, Permissions, Quantity};
@@ -47,6 +47,17 @@ fn commands_of_the_admin() {
     holds_strictly(&authorize, &with(json!({ "signer": one(), "permissions": ["sponsor", "rotate"] })));
     let revoke = RevokeSigner { tee_id, record: 2, authorised_as: ONE, counter, signature: signature_ };
     holds_strictly(&revoke, &with(json!({ "record": 2, "authorisedAs": one() })));
+    let deployment = bounds_json["deployments"][0].clone();
+    let total = Quantity(u128::MAX);
+    let set_allowance = SetAllowance {
+        tee_id,
+        deployment: set_ceilings.ceilings.deployments[0],
+        total,
+        counter,
+        signature: signature_,
+    };
+    let total = "0xffffffffffffffffffffffffffffffff";
+    holds_strictly(&set_allowance, &with(json!({ "deployment": deployment, "total": total })));
     holds_strictly(&PreparePaymasterKey { tee_id, counter, signature: signature_ }, &common);
     let rotate = RotatePaymasterKey { tee_id, next: ONE, counter, signature: signature_ };
     holds_strictly(&rotate, &with(json!({ "next": one() })));
@@ -100,6 +111,13 @@ fn signers() {
         accounts: Some(3),
         max_accounts: Some(9),
         rp_id: Some("example.org".into()),
+        allowances: Some(vec![Allowance {
+            deployment: bounds.deployments[0],
+            granted: Quantity(100),
+            spent: Quantity(3),
+            sealed: Quantity(9),
+            remaining: Quantity(97),
+        }]),
         ceilings: Some(bounds),
     };
     let record = json!({ "record": 2, "authorisedAs": one(), "address": two(), "permissions": names, "rotations": 1 });
@@ -115,10 +133,17 @@ fn signers() {
         "maxAccounts": 9,
         "rpId": "example.org",
         "ceilings": bounds_json,
+        "allowances": [{
+            "deployment": bounds_json["deployments"][0],
+            "granted": "0x64",
+            "spent": "0x3",
+            "sealed": "0x9",
+            "remaining": "0x61",
+        }],
     });
     holds(&signers, &expected);
     // Fields that an earlier version of the gateway does not send are absent.
     let told = json!({ "teeId": tee(), "counter": 4, "phase": "ready", "signers": [] });
     let told: Signers = serde_json::from_value(told).unwrap();
-    assert_eq!((told.rp_id, told.ceilings), (None, None));
+    assert_eq!((told.rp_id, told.ceilings, told.allowances), (None, None, None));
 }

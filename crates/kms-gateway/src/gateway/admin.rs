@@ -151,6 +151,7 @@ impl Inner {
         let outcome = self.tee.call(command).await;
         // Even after an error: a command without an answer may have taken effect.
         self.known.forget_provisioned();
+        self.allowances.forget();
         case.is_in_doubt = outcome.as_ref().is_err_and(TeeError::is_in_doubt);
         let had_no_effect = outcome.is_err() && !case.is_in_doubt;
         let concluded = self.conclude(case, outcome.map_err(GatewayError::from)).await;

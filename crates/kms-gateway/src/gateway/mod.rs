@@ -6,6 +6,7 @@ mod accounts;
 mod admin;
 mod admin_counter;
 mod admin_proof;
+mod allowances;
 mod attestation;
 mod caller;
 mod checks;
@@ -60,6 +61,7 @@ use crate::tee::Tee;
 use crate::transport::{QueueStats, TeeTransport};
 use account_count::AccountCount;
 use admin_counter::AdminCounter;
+use allowances::KnownAllowances;
 use known::Known;
 use message_ration::MessageRation;
 use quotes::Quotes;
@@ -89,6 +91,7 @@ struct Inner {
     metrics: Arc<Metrics>,
     account_count: AccountCount,
     known: Known,
+    allowances: KnownAllowances,
     admin_counter: AdminCounter,
     rotations: Rotations,
     refused_content: RefusedContent,
@@ -188,6 +191,7 @@ impl Gateway {
             known: Known::new(settings.required_protection, Arc::clone(&store) as _),
             store,
             account_count: AccountCount::default(),
+            allowances: KnownAllowances::default(),
             admin_counter: AdminCounter::default(),
             rotations: Rotations::new(settings.rotation_interval_seconds),
             refused_content: RefusedContent::default(),
@@ -370,8 +374,10 @@ impl Gateway {
         &self.inner.settings
     }
 
-    /// Answers queued calls, then closes the TEE session and the database.
+    /// Answers queued calls, then closes the TEE session and the database. What was sealed of the
+    /// allowances in advance is given back.
     pub async fn close(&self) {
+        self.seal_allowances().await;
         self.inner.tee.close().await;
         self.inner.store.close().await;
     }

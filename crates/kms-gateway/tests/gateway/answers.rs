@@ -9,7 +9,8 @@ use kms_api::admin::{self, Provision};
 use kms_api::attestation::GetAttestation;
 use kms_api::{Method, Route as _, routes};
 use proto::Signature;
-use proto::command::{PreparePaymasterKey, SetCeilings};
+use proto::Wei;
+use proto::command::{PreparePaymasterKey, SetAllowance, SetCeilings};
 use proto::json::hex_bytes;
 use serde_json::{Value, json};
 
@@ -104,6 +105,13 @@ async fn keep_admin_commands(kms: &Kms, answers: &mut Answers) {
     command.signature = kms.admin.sign(&command);
     let body = json!(admin::SetCeilings::from(&command));
     answers.keep("/admin/set-ceilings", kms.post("/admin/set-ceilings", &body).await);
+
+    let counter = kms.counter().await + 1;
+    let (deployment, total) = (ceilings().deployments[0], Wei(u128::MAX));
+    let mut command = SetAllowance { tee_id, deployment, total, counter, signature: UNSIGNED };
+    command.signature = kms.admin.sign(&command);
+    let body = json!(admin::SetAllowance::from(&command));
+    answers.keep(admin::SetAllowance::PATH, kms.post(admin::SetAllowance::PATH, &body).await);
 
     let counter = kms.counter().await + 1;
     let mut command = PreparePaymasterKey { tee_id, counter, signature: UNSIGNED };

@@ -8,6 +8,7 @@ mod accounts;
 mod admin;
 mod admin_in_doubt;
 mod admission;
+mod allowances;
 mod android;
 mod answers;
 mod audit;

@@ -29,6 +29,8 @@ pub struct Catalogue {
     pub max_signings: u32,
     /// Maximum number of seconds from the relay's approval to the end of a window.
     pub max_window: u64,
+    /// Whether a TEE without allowances is a problem.
+    pub requires_allowances: bool,
     /// How the ledger is kept.
     pub ledger: LedgerSettings,
     chains: Vec<Arc<ChainCatalogue>>,
@@ -57,6 +59,7 @@ impl Catalogue {
             chains: chains.collect::<Result<_, _>>()?,
             max_signings: settings.max_signings,
             max_window: settings.max_window_seconds,
+            requires_allowances: settings.require_allowances.unwrap_or(true),
             ledger: settings.ledger,
             sponsor_name: settings.sponsor_name.clone(),
             rp_id: settings.rp_id.clone(),

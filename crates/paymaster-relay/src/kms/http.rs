@@ -15,7 +15,8 @@ use kms_api::admin::{self, GetSigners};
 use kms_api::operations::SponsorOperation;
 use kms_api::status::{GetHealth, Health, ServiceStatus};
 use kms_api::{ErrorBody, ReceivedReason, Refusal, Route, headers};
-use proto::command::{RotateSigner, Sponsor, SponsorReply, WalletInfo};
+use proto::bytes::BoundedList;
+use proto::command::{Allowances, RotateSigner, Sponsor, SponsorReply, WalletInfo};
 use proto::json::{Excerpt, LongExcerpt};
 use proto::{AccountId, Address, TeeId};
 use reqwest::header::CONTENT_TYPE;
@@ -242,6 +243,7 @@ impl Kms for HttpKms {
             signers: told.signers.iter().map(Into::into).collect(),
             rp_id: told.rp_id.as_deref().map(|rp_id| Excerpt(rp_id).to_string()),
             ceilings: told.ceilings.map(TryInto::try_into).transpose().map_err(|_| unreadable())?,
+            allowances: told.allowances.map(allowances).transpose()?,
         })
     }
 
@@ -391,6 +393,11 @@ fn of(gateway: &Url, message: &str) -> String {
 /// The parts of its URL that are not secret.
 fn shown(gateway: &Url) -> String {
     format!("{}{}", gateway.origin().ascii_serialization(), gateway.path())
+}
+
+fn allowances(told: Vec<admin::Allowance>) -> Result<Allowances, KmsError> {
+    let allowances = told.into_iter().map(Into::into).collect();
+    Ok(Allowances { allowances: BoundedList::new(allowances).map_err(|_| unreadable())? })
 }
 
 fn unreadable() -> KmsError {

@@ -5,7 +5,7 @@ mod wallets;
 
 use async_trait::async_trait;
 use kms_api::{Reason, ReceivedReason};
-use proto::command::{Ceilings, RotateSigner, Sponsor, SponsorReply, WalletInfo};
+use proto::command::{Allowances, Ceilings, RotateSigner, Sponsor, SponsorReply, WalletInfo};
 use proto::signers::AuthorisedSigner;
 use proto::{AccountId, Address, Permissions, TeeId};
 use thiserror::Error;
@@ -96,6 +96,9 @@ pub struct KmsSigners {
     pub rp_id: Option<String>,
     /// The bounds of every sponsorship; `None` from a gateway that does not report them.
     pub ceilings: Option<Ceilings>,
+    /// The totals of what is signed for each deployment; `None` from a gateway that does not report
+    /// them.
+    pub allowances: Option<Allowances>,
 }
 
 impl KmsSigners {

@@ -112,6 +112,7 @@ mod tests {
             signers: Vec::new(),
             rp_id: None,
             ceilings: None,
+            allowances: None,
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use proto::command::{Ceilings, Deployment};
+use proto::command::{Allowances, Ceilings, Deployment};
 use proto::paymaster::WINDOW_SLACK;
 use proto::{Address, Permissions, Status, Terms, worst_case_cost};
 
@@ -31,6 +31,7 @@ struct Grant {
     relay_key: Address,
     permissions: Permissions,
     ceilings: Option<Ceilings>,
+    allowances: Option<Allowances>,
 }
 
 impl Grants {
@@ -74,12 +75,15 @@ impl Grants {
 
 impl Grant {
     fn of(known: KmsSigners, relay_key: Address) -> Result<Self, RelayError> {
-        match known.signers.iter().find(|signer| signer.address == relay_key) {
+        match known.signers.iter().find(|signer| signer.address == relay_key).copied() {
             None => Err(refused(Status::SignerNotAuthorised)),
             Some(signer) if !signer.permissions.contains(Permissions::SPONSOR) => {
                 Err(refused(Status::PermissionMissing))
             }
-            Some(signer) => Ok(Self { relay_key, permissions: signer.permissions, ceilings: known.ceilings }),
+            Some(signer) => {
+                let KmsSigners { ceilings, allowances, .. } = known;
+                Ok(Self { relay_key, permissions: signer.permissions, ceilings, allowances })
+            }
         }
     }
 
@@ -88,7 +92,8 @@ impl Grant {
             return Err(RelayError::WithoutPasskeyNotPermitted);
         }
         let ceilings = self.ceilings.as_ref();
-        ceilings.map_or(Ok(()), |ceilings| check_ceilings(ceilings, draft, terms, now))
+        ceilings.map_or(Ok(()), |ceilings| check_ceilings(ceilings, draft, terms, now))?;
+        self.allowances.as_ref().map_or(Ok(()), |allowances| check_allowance(allowances, draft, terms))
     }
 }
 
@@ -109,6 +114,18 @@ fn check_ceilings(ceilings: &Ceilings, draft: &DraftRequest, terms: &Terms, now:
             let max_cost = ceilings.max_cost;
             Err(above(Status::CostAboveCeiling, format_args!("maxCost is {max_cost}"), max_cost.0))
         }
+    }
+}
+
+/// What remains is not stated: it is made up of what others were sponsored for.
+fn check_allowance(allowances: &Allowances, draft: &DraftRequest, terms: &Terms) -> Result<(), RelayError> {
+    let entry_point = draft.deployment.entry_point;
+    let Some(remaining) = allowances.remaining(&Deployment { entry_point, paymaster: terms.paymaster }) else {
+        return Ok(());
+    };
+    match worst_case_cost(&draft.op, entry_point.version, terms) {
+        Some(cost) if cost <= remaining => Ok(()),
+        _ => Err(refused(Status::AllowanceExhausted)),
     }
 }
 

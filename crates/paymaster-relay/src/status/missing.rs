@@ -62,6 +62,16 @@ pub(super) enum Missing {
          or raise the ceiling (super-relay admin set-ceilings)"
     )]
     TeeCost { policies: String, found: Wei },
+    #[error(
+        "the TEE has no allowance: what it signs is bounded by the paymasters' deposits only. Set one for each deployment (super-relay \
+         admin set-allowance), or accept that: relay.require_allowances = false"
+    )]
+    NoAllowance,
+    #[error(
+        "{remaining} remain of the TEE's allowance for chain {chain_id}, EntryPoint {entry_point}, paymaster {paymaster}, and the \
+         largest max_cost_per_operation of the policies is {largest}: raise the total (super-relay admin set-allowance)"
+    )]
+    AllowanceLow { chain_id: u64, entry_point: Address, paymaster: Address, remaining: Wei, largest: Wei },
     #[error("the paymaster {paymaster} does not admit the TEE's signer {signer}: propose and activate it")]
     SignerNotAdmitted { paymaster: Address, signer: Address },
     #[error(

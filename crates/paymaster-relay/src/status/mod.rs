@@ -1,6 +1,7 @@
 //! Whether requests can be accepted, and whether every sponsorship could succeed now. Problems are
 //! described to operators only.
 
+mod allowances;
 mod chain;
 mod check;
 mod missing;
@@ -81,6 +82,7 @@ impl Readiness {
         let relay_key =
             known().and_then(|known| tee::relay_key(known, self.kms.url(), &own, &self.catalogue.policies()));
         let ceilings = in_words(known().map(drop)).and_then(|()| tee::ceilings(told(&signers), &self.catalogue));
+        let allowances = allowances::allowances(&signers, &self.catalogue);
         let relying_party = signers.as_ref().map_or(Ok(()), |known| tee::relying_party(known, &self.catalogue));
         let of_node = [
             Check::of("store", store.map_err(|error| in_full(error.into()))),
@@ -89,6 +91,7 @@ impl Readiness {
             Check::of("tee", signers.map(drop).map_err(in_full)),
             Check::of("relay_key", in_words(relay_key)),
             Check::of("ceilings", ceilings),
+            Check::of("allowances", allowances),
         ];
         of_node.into_iter().chain(chains.into_iter().flatten()).collect()
     }

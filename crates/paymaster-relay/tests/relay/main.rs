@@ -9,6 +9,7 @@
 
 mod support;
 
+mod allowances;
 mod answers;
 mod api_key_store;
 mod api_keys;

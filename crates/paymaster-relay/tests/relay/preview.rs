@@ -211,6 +211,12 @@ fn cases() -> Vec<Case> {
                 draft
             })
         }),
+        Case::op("allowance_exhausted", |world, _, draft| {
+            Box::pin(async move {
+                world.tee.set_allowance(world.allowed_deployment(), 1_000_000);
+                draft
+            })
+        }),
         Case::op("window_too_wide", |world, _, draft| {
             Box::pin(async move {
                 world.tee.change_ceilings(|ceilings| ceilings.max_window = 300);
@@ -453,7 +459,7 @@ fn is_decided_later(status: Status) -> bool {
         // Then there are no accounts.
         10 => true,
         // About other commands: provisioning, administration, rotation, messages, accounts.
-        11 | 20..=23 | 33..=38 | 44 | 53..=55 | 61..=65 => true,
+        11 | 20..=23 | 33..=38 | 44 | 47 | 53..=55 | 61..=65 => true,
         // About data that the relay adds after the touch: its approval, and the fields of its terms
         // and paymaster.
         30 | 42 | 45 | 50..=52 => true,

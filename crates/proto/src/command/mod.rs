@@ -3,6 +3,7 @@
 
 mod account;
 mod admin;
+mod allowance;
 mod attest;
 mod batch;
 mod message;
@@ -22,6 +23,7 @@ pub use account::{
     WalletInfo,
 };
 pub use admin::*;
+pub use allowance::{Allowance, Allowances, GetAllowances, SealAllowances};
 pub use attest::{ATTESTATION_DOMAIN, Attest, AttestReply, ProvisionedKeys, Statement};
 pub use batch::{Batch, BatchReply};
 pub use message::{AccountDomain, MESSAGE_DOMAIN, MessageForm, OPERATION_HASH_LENGTH, SignMessage, SignMessageReply};
@@ -160,6 +162,10 @@ commands! {
     21 SignWithHybridKey sign_with_hybrid_key Operation => SignReply, batched SignReply::LONGEST;
     /// Phase, counters, signers, ceilings and the platform's protection levels.
     22 VerifySecurityState verify_security_state System => SecurityState;
+    /// What may still be signed for each deployment.
+    23 GetAllowances get_allowances System => Allowances;
+    /// Seals exactly what was spent of the allowances.
+    24 SealAllowances seal_allowances System => ();
     /// The paymaster's signature, and the account's with it.
     30 Sponsor sponsor Operation => SponsorReply, batched SponsorReply::LONGEST;
     /// The admin, the relying parties and the first ceilings.
@@ -178,6 +184,8 @@ commands! {
     49 RotatePaymasterKey rotate_paymaster_key Admin => (), signed as TypedData;
     /// Several frames, with a reply for each.
     50 Batch batch System => BatchReply;
+    /// Sets how much may be signed for a deployment in all.
+    51 SetAllowance set_allowance Admin => (), signed as TypedData;
     /// The platform's attestation: which keys live in which code.
     60 Attest attest System => AttestReply;
     /// The account's signature over a message, for login.
@@ -189,7 +197,7 @@ commands! {
 #[macro_export]
 macro_rules! admin_commands {
     ($callback:ident) => {
-        $callback! { AuthorizeSigner, RevokeSigner, SetCeilings, PreparePaymasterKey, RotatePaymasterKey }
+        $callback! { AuthorizeSigner, RevokeSigner, SetCeilings, PreparePaymasterKey, RotatePaymasterKey, SetAllowance }
     };
 }
 

@@ -4,6 +4,7 @@
 //! success.
 
 mod again;
+mod allowance;
 mod attestation;
 mod conformance;
 mod damaged;
@@ -34,6 +35,8 @@ fn main() {
             shared::run(tee);
         }
         Some("again") => again::run(&mut open()),
+        Some("allowance") => allowance::before(&mut open()),
+        Some("allowance-again") => allowance::after(&mut open()),
         Some("timings") => {
             let tee = &mut open();
             timings::run(tee);

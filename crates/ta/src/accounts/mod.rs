@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use self::cache::Cache;
 use self::record::AccountRecord;
 use crate::ports::{RecordName, SecureStore};
-use crate::sealed::{self, Layouts};
+use crate::sealed::{self, Layouts, Nothing};
 use crate::secret::Secret;
 use crate::webauthn::Gesture;
 
@@ -41,6 +41,11 @@ struct CredentialRecord {
 
 impl Layouts for CredentialRecord {
     type Older = Self;
+    type Added = Nothing;
+
+    fn with(self, added: Nothing) -> Self {
+        match added {}
+    }
 }
 
 /// An account that is not written yet.

@@ -9,7 +9,7 @@ use proto::{AccountId, Address, Hash, Status};
 use serde::{Deserialize, Serialize};
 
 use crate::keys::AccountKey;
-use crate::sealed::Layouts;
+use crate::sealed::{Layouts, Nothing};
 use crate::secret::Secret;
 use crate::webauthn::Gesture;
 
@@ -42,6 +42,11 @@ struct OlderPasskey {
 
 impl Layouts for AccountRecord {
     type Older = OlderAccountRecord;
+    type Added = Nothing;
+
+    fn with(self, added: Nothing) -> Self {
+        match added {}
+    }
 }
 
 impl From<OlderAccountRecord> for AccountRecord {

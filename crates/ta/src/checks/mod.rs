@@ -5,8 +5,8 @@ mod message;
 mod sign;
 mod sponsor;
 
-use proto::command::Sponsor;
-use proto::{Hash, UserOpHash};
+use proto::command::{Deployment, Sponsor};
+use proto::{Address, Hash, PaymasterDigest, UserOpHash, Wei};
 
 use crate::accounts::Account;
 use crate::webauthn::Gesture;
@@ -17,7 +17,17 @@ pub use message::check_message;
 /// sponsor without a passkey.
 pub(crate) struct CheckedSponsorship<'a> {
     command: &'a Sponsor,
+    bill: Bill,
     user: Option<UserApproval<'a>>,
+}
+
+/// What a checked sponsorship is charged for.
+#[derive(Clone, Copy)]
+pub(crate) struct Bill {
+    deployment: Deployment,
+    signer: Address,
+    digest: PaymasterDigest,
+    cost: Wei,
 }
 
 /// An operation that the relay and a passkey of that account approved.
@@ -37,6 +47,28 @@ pub(crate) struct CheckedMessage<'a> {
 struct UserApproval<'a> {
     account: &'a Account,
     gesture: Gesture,
+}
+
+impl Bill {
+    /// The deployment that pays.
+    pub(crate) fn deployment(&self) -> &Deployment {
+        &self.deployment
+    }
+
+    /// The address of the key that signs.
+    pub(crate) fn signer(&self) -> Address {
+        self.signer
+    }
+
+    /// The digest to sign, which the paymaster contract checks.
+    pub(crate) fn digest(&self) -> PaymasterDigest {
+        self.digest
+    }
+
+    /// The worst case.
+    pub(crate) fn cost(&self) -> Wei {
+        self.cost
+    }
 }
 
 impl<'a> CheckedOperation<'a> {

@@ -1,10 +1,10 @@
 //! The checks before a sponsorship is signed (protocol, section 2).
 
-use proto::command::{PasskeyAssertion, Sponsor};
+use proto::command::{Deployment, PasskeyAssertion, Sponsor};
 use proto::paymaster::paymaster_digest;
-use proto::{IntentHash, PaymasterDigest, Permissions, Signature, Status, UserOpHash, UserOperation};
+use proto::{IntentHash, Permissions, Signature, Status, UserOpHash, UserOperation};
 
-use super::{CheckedOperation, CheckedSponsorship, UserApproval};
+use super::{Bill, CheckedOperation, CheckedSponsorship, UserApproval};
 use crate::accounts::Account;
 use crate::ceilings;
 use crate::relay::{self, RelayApproved};
@@ -17,7 +17,7 @@ impl<'a> CheckedSponsorship<'a> {
         let provisioned = system.provisioned();
         let approval = &command.approval;
         check_operation(command)?;
-        ceilings::check_sponsorship(
+        let cost = ceilings::check_sponsorship(
             &provisioned.ceilings,
             &command.entry_point,
             &command.op,
@@ -30,13 +30,19 @@ impl<'a> CheckedSponsorship<'a> {
             Some(assertion) => Some(approve(&command.intent_hash(), assertion, verify_operation, system, account)?),
             None => do_without(&relay)?,
         };
-        Ok(Self { command, user })
+        let entry_point = command.entry_point;
+        let bill = Bill {
+            deployment: Deployment { entry_point, paymaster: command.terms.paymaster },
+            signer: provisioned.paymaster_signer,
+            digest: paymaster_digest(&command.op, &entry_point, &command.terms),
+            cost,
+        };
+        Ok(Self { command, bill, user })
     }
 
-    /// The digest that the paymaster contract checks.
-    pub(crate) fn paymaster_digest(&self) -> PaymasterDigest {
-        let command = self.command;
-        paymaster_digest(&command.op, &command.entry_point, &command.terms)
+    /// What to charge for it, with the digest that the paymaster contract checks.
+    pub(crate) fn bill(&self) -> &Bill {
+        &self.bill
     }
 
     /// The hash of the operation with the paymaster's signature in it, and the operation to sign if

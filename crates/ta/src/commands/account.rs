@@ -19,8 +19,8 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C,
     }
 
     pub(super) fn create_account(&mut self, command: &CreateHybridAccount) -> Result<WalletInfo, Status> {
-        let (system, accounts, store) = self.signing()?;
-        let provisioned = system.provisioned();
+        let (durable, accounts, store) = self.signing();
+        let provisioned = durable.system()?.provisioned();
         let passkey = verify_registration(&command.registration, &provisioned.relying_parties)?;
         let is_counted = match accounts.progress(store, command, &passkey)? {
             Progress::Made(info) => return Ok(info),
@@ -42,9 +42,9 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C,
     }
 
     pub(super) fn sign_message(&mut self, command: &SignMessage) -> Result<SignMessageReply, Status> {
-        let (system, accounts, store) = self.signing()?;
+        let (durable, accounts, store) = self.signing();
         let account = accounts.find(store, &command.account_id)?;
-        let message = CheckedMessage::new(command, system, account)?;
+        let message = CheckedMessage::new(command, durable.system()?, account)?;
         let reply = SignMessageReply {
             digest: message.digest(),
             owner: message.account().owner(),

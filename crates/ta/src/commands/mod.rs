@@ -3,6 +3,7 @@
 
 mod account;
 pub mod admin;
+mod allowance;
 mod batch;
 mod operation;
 mod system;
@@ -10,8 +11,8 @@ mod system;
 use alloc::vec::Vec;
 
 use proto::command::{
-    AuthorizeSigner, GetVersion, Hello, Opcode, PreparePaymasterKey, Request, RevokeSigner, RotatePaymasterKey,
-    SetCeilings, VerifySecurityState,
+    AuthorizeSigner, GetAllowances, GetVersion, Hello, Opcode, PreparePaymasterKey, Request, RevokeSigner,
+    RotatePaymasterKey, SealAllowances, SetAllowance, SetCeilings, VerifySecurityState,
 };
 use proto::{Status, frame};
 
@@ -35,6 +36,8 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C,
             Opcode::Echo => answer(payload, |command| Ok(system::echo(command))),
             Opcode::GetVersion => answer(payload, |GetVersion| self.version()),
             Opcode::VerifySecurityState => answer(payload, |VerifySecurityState| self.security_state()),
+            Opcode::GetAllowances => answer(payload, |GetAllowances| self.allowances()),
+            Opcode::SealAllowances => answer(payload, |SealAllowances| self.seal_allowances()),
             Opcode::Attest => answer(payload, |command| self.attest(&command)),
             Opcode::Batch => answer(payload, |command| batch::answer(&command, |frame| self.handle(frame))),
             Opcode::Provision => answer(payload, |command| self.provision(command)),
@@ -48,6 +51,7 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C,
             Opcode::RevokeSigner => answer(payload, |command| self.administer::<RevokeSigner>(&command)),
             Opcode::RotateSigner => answer(payload, |command| self.rotate(&command)),
             Opcode::SetCeilings => answer(payload, |command| self.administer::<SetCeilings>(&command)),
+            Opcode::SetAllowance => answer(payload, |command| self.administer::<SetAllowance>(&command)),
             Opcode::PreparePaymasterKey => answer(payload, |command| self.administer::<PreparePaymasterKey>(&command)),
             Opcode::RotatePaymasterKey => answer(payload, |command| self.administer::<RotatePaymasterKey>(&command)),
         }

@@ -10,13 +10,17 @@ use crate::ports::{Attestor, Entropy, MonotonicCounter, SecureStore};
 
 impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C, A> {
     pub(super) fn sponsor(&mut self, command: &Sponsor) -> Result<SponsorReply, Status> {
-        let (system, accounts, store) = self.signing()?;
+        let (durable, accounts, store) = self.signing();
         let account = match command.passkey {
             Some(_) => accounts.find(store, &command.account_id)?,
             None => None,
         };
-        let sponsorship = CheckedSponsorship::new(command, system, account)?;
-        let paymaster_signature = system.paymaster_key().sign_sponsorship(&sponsorship)?;
+        let sponsorship = CheckedSponsorship::new(command, durable.system()?, account)?;
+        // Last before the signature: what is refused costs nothing. If the use of the passkey can't
+        // be recorded afterwards, the charge stands, and a repetition is not charged again.
+        let charged = durable.charge(store, sponsorship.bill())?;
+        let system = durable.system()?;
+        let paymaster_signature = system.paymaster_key().sign_sponsorship(&charged)?;
         let (user_op_hash, operation) = sponsorship.complete(&paymaster_signature);
         let reply = SponsorReply {
             user_op_hash,
@@ -32,9 +36,9 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C,
     }
 
     pub(super) fn sign(&mut self, command: &SignWithHybridKey) -> Result<SignReply, Status> {
-        let (system, accounts, store) = self.signing()?;
+        let (durable, accounts, store) = self.signing();
         let account = accounts.find(store, &command.account_id)?;
-        let operation = CheckedOperation::new(command, system, account)?;
+        let operation = CheckedOperation::new(command, durable.system()?, account)?;
         let reply = SignReply {
             user_op_hash: operation.hash(),
             owner: operation.account().owner(),

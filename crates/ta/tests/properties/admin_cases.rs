@@ -1,12 +1,12 @@
 //! A valid command of each kind that an admin signs, for tests that apply to all of them.
 
 use proto::command::{AdminRequest, Opcode, RevokeSigner, RotateSigner, SignedCommand};
-use proto::{Hash, Permissions, Signature, frame};
+use proto::{EntryPointVersion, Hash, Permissions, Signature, frame};
 
 use crate::support::world::{
-    authorize, ceilings, prepare_paymaster_key, provision, rotate_paymaster_key, set_ceilings,
+    authorize, ceilings, prepare_paymaster_key, provision, rotate_paymaster_key, set_allowance, set_ceilings,
 };
-use crate::support::{EthKey, World};
+use crate::support::{EthKey, World, deployment};
 
 /// A command that still needs the admin's signature.
 pub struct AdminCase {
@@ -55,6 +55,7 @@ pub fn admin_cases(world: &mut World, counter: u64) -> Vec<AdminCase> {
         AdminCase::new(set_ceilings(id, ceilings(), counter)),
         AdminCase::new(prepare_paymaster_key(id, counter)),
         AdminCase::new(rotate_paymaster_key(id, standby, counter)),
+        AdminCase::new(set_allowance(id, deployment(EntryPointVersion::V07), 1, counter)),
     ];
     let signed = Opcode::ALL.iter().filter(|opcode| opcode.typed_data().is_some());
     assert!(signed.eq(cases.iter().map(|case| &case.opcode)), "a case for each");

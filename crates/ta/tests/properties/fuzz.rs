@@ -7,7 +7,8 @@ use std::{env, fs};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proto::command::{
-    Attest, CreateHybridAccount, Echo, GetVersion, GetWalletInfo, Hello, Opcode, SignatureScheme, VerifySecurityState,
+    Attest, CreateHybridAccount, Echo, GetAllowances, GetVersion, GetWalletInfo, Hello, Opcode, SealAllowances,
+    SignatureScheme, VerifySecurityState,
 };
 use proto::limits::{MAX_FRAME, MAX_REPLY};
 use proto::{Bounded, EntryPointVersion, IntentList, Status, frame};
@@ -40,6 +41,8 @@ fn seeds(world: &World) -> Vec<Vec<u8>> {
         frame::encode_request(&Echo { bytes: Bounded::new(vec![1; 9]).unwrap() }),
         frame::encode_request(&GetVersion),
         frame::encode_request(&VerifySecurityState),
+        frame::encode_request(&GetAllowances),
+        frame::encode_request(&SealAllowances),
         frame::encode_request(&Attest { nonce: [6; 32] }),
         frame::encode_request(&GetWalletInfo { account_id: "alice".parse().unwrap() }),
         frame::encode_request(&create),
@@ -56,7 +59,7 @@ fn seeds(world: &World) -> Vec<Vec<u8>> {
     listed.passkey = Some(passkey.assert_all(&IntentList::new(intents.to_vec()).unwrap()));
     frames.push(frame::encode_request(&listed.relay_approves(relay)));
     let mut frames: Vec<_> = frames.into_iter().map(Result::unwrap).chain(administered).collect();
-    frames.push(frame::encode_request(&batch(&frames[..11])).unwrap());
+    frames.push(frame::encode_request(&batch(&frames[..13])).unwrap());
     frames
 }
 

@@ -1,15 +1,15 @@
 //! A store in the previous layout is read and upgraded, even if the power fails at any write, and
 //! any other layout is refused.
 
-use proto::command::{GetWalletInfo, SecurityState, SignatureScheme};
+use proto::command::{GetAllowances, GetWalletInfo, SecurityState, SignatureScheme};
 use proto::{EntryPointVersion, Hash, Permissions, Status};
 use serde_json::Value;
 use ta::memory::{Fault, MemoryDevice};
 use ta::{MonotonicCounter, RecordName};
 
-use crate::support::requests::sign;
+use crate::support::requests::{sign, sponsor};
 use crate::support::world::ceilings;
-use crate::support::{Draft, EthKey, Passkey, World};
+use crate::support::{Draft, EthKey, Passkey, World, deployment};
 
 /// Written by the release before TEEs had an id: two accounts, where alice's passkey has counted to
 /// 5, and a relay key that was rotated once.
@@ -17,6 +17,8 @@ const OLDER_STORE: &str = include_str!("../vectors/store-layout-2.json");
 /// Written in the current layout by [`in_use`]. If a byte of it has to change, the layout changes,
 /// and this file is kept as the store of the previous layout.
 const STORE: &str = include_str!("../vectors/store-layout-3.json");
+/// Written by [`with_allowance`], in the layout of a system record with allowances.
+const STORE_WITH_ALLOWANCE: &str = include_str!("../vectors/store-layout-4.json");
 const PAYMASTER_SIGNER: &str = "0xAaC46263dF9719CC284e37Ce932D69767E212CED";
 const TEE_ID: &str = "0xf222a20b21927d88e72377031f01efe0de4396c67ea944d82dbf80126fe11e6d";
 const VERSION: EntryPointVersion = EntryPointVersion::V07;
@@ -101,6 +103,41 @@ fn records_are_written_in_the_frozen_layout() {
     assert_eq!(layouts(&frozen), [3; 5]);
     assert_eq!(device.records(), frozen.records());
     assert_eq!(device.counter().value(), frozen.counter().value());
+}
+
+/// The same, after a deployment got an allowance and a part of it was spent.
+fn with_allowance() -> World {
+    let mut world = in_use();
+    world.set_allowance(deployment(VERSION), 1_000_000_000_000_000_000).unwrap();
+    let alice = Passkey { count: 6, ..Passkey::numbered(0x41) };
+    let relay = world.relay.clone();
+    world.call(&sponsor(VERSION, "alice", 1).approved(&alice, &relay)).unwrap();
+    world
+}
+
+#[test]
+fn an_allowance_is_written_in_its_frozen_layout_and_read() {
+    let (mut world, frozen) = (with_allowance(), device(STORE_WITH_ALLOWANCE));
+    assert_eq!(layouts(&frozen), [4, 3, 3, 3, 3], "only the system record has another layout");
+    assert_eq!(world.device.records(), frozen.records());
+    assert_eq!(world.device.counter().value(), frozen.counter().value());
+    let sealed = world.allowance(deployment(VERSION)).sealed;
+    let mut read = World::over(frozen).unwrap();
+    let allowance = read.allowance(deployment(VERSION));
+    assert_eq!((allowance.spent, allowance.sealed), (sealed, sealed));
+    assert_eq!((read.state().tee_id, read.state().provisioned), (world.state().tee_id, world.state().provisioned));
+}
+
+/// In layout 3 no allowance was ever set.
+#[test]
+fn a_store_without_allowances_gets_its_first_one() {
+    let mut world = World::over(device(STORE)).unwrap();
+    assert_eq!(layouts(&world.device)[0], 3);
+    assert!(world.call(&GetAllowances).unwrap().allowances.is_empty());
+    world.set_allowance(deployment(VERSION), 5).unwrap();
+    assert_eq!(layouts(&world.device)[0], 4);
+    world.restart().unwrap();
+    assert_eq!(world.allowance(deployment(VERSION)).granted, proto::Wei(5));
 }
 
 #[test]

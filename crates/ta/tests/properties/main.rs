@@ -5,6 +5,7 @@
 mod accounts;
 mod admin;
 mod admin_cases;
+mod allowances;
 mod approvals;
 mod attest;
 mod batch;

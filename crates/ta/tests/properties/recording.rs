@@ -12,7 +12,7 @@ use ta::memory::{MemoryDevice, SeededEntropy};
 use crate::support::tape::{Chapter, Event, Recording, Tape, record};
 use crate::support::world::{TestCore, platform};
 use crate::{
-    accounts, admin, approvals, batch, binding, ceilings, durability, fuzz, hostile_host, lists, messages,
+    accounts, admin, allowances, approvals, batch, binding, ceilings, durability, fuzz, hostile_host, lists, messages,
     paymaster_keys, rollback, rotation, secrets, webauthn,
 };
 
@@ -42,6 +42,11 @@ const RULES: &[(&str, fn())] = rules! {
         a_revoked_key_approves_nothing_even_after_a_restart,
         a_rotation_needs_both_keys_and_the_permission_or_the_admin,
         a_key_with_the_permission_rotates_itself_but_not_with_a_false_admin_signature;
+    allowances: without_an_allowance_nothing_is_counted_and_with_one_every_deployment_needs_one,
+        an_allowance_is_spent_to_the_last_wei_on_every_entry_point,
+        a_total_is_no_increment_and_one_below_what_is_spent_ends_everything,
+        every_way_to_a_signature_is_charged, a_repetition_is_charged_once_until_the_core_forgets_it,
+        what_was_spent_on_a_deployment_stays_while_the_ceilings_lack_it;
     approvals: the_admin_s_signature_for_one_opcode_is_invalid_for_another, an_admin_command_works_once,
         a_gesture_for_sponsoring_signs_no_self_paid_operation,
         nothing_is_signed_with_the_zero_address_as_paymaster, a_gesture_for_another_s_paymaster_gets_no_sponsorship,

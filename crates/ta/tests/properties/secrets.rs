@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 
 use proto::command::{
-    AccountDomain, Attest, CreateHybridAccount, Echo, GetVersion, GetWalletInfo, Hello, MessageForm, Opcode, Request,
-    SignatureScheme, VerifySecurityState,
+    AccountDomain, Attest, CreateHybridAccount, Echo, GetAllowances, GetVersion, GetWalletInfo, Hello, MessageForm,
+    Opcode, Request, SealAllowances, SignatureScheme, VerifySecurityState,
 };
 use proto::digest::personal_message_hash;
 use proto::{Address, Bounded, EntryPointVersion, Hash, Status, Uint256, frame};
@@ -59,6 +59,8 @@ fn replies(world: &mut World) -> Vec<(Opcode, Vec<u8>)> {
     send(world, r, &Echo { bytes: Bounded::new(vec![5; 40]).unwrap() });
     send(world, r, &GetVersion);
     send(world, r, &VerifySecurityState);
+    send(world, r, &GetAllowances);
+    send(world, r, &SealAllowances);
     send(world, r, &Attest { nonce: [6; 32] });
     for account in ["alice", "bob"] {
         let account_id: proto::AccountId = account.parse().unwrap();

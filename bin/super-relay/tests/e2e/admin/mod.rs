@@ -128,6 +128,44 @@ async fn a_new_tee_is_provisioned_and_commanded_with_a_key_in_a_file() {
 }
 
 #[tokio::test]
+async fn the_admin_grants_a_deployment_a_total_with_a_key_in_a_file_or_in_a_wallet() {
+    let tee = NewTee::start().await;
+    let too_early = tee.command(&["set-allowance", "1"]).await.unwrap_err();
+    assert!(too_early.contains("provision it first"), "{too_early}");
+    tee.command(&["provision", &tee.file("tee.json")]).await.unwrap();
+    let set = tee.command(&["set-allowance", "5000000000000000000"]).await.unwrap();
+    let deployment = &setup()["ceilings"]["deployments"][0];
+    assert_eq!(set["command"]["total"], "5000000000000000000");
+    assert_eq!(set["command"]["deployment"]["paymaster"], deployment["paymaster"]);
+    let allowances = &set["signers"]["allowances"];
+    assert_eq!((&allowances[0]["granted"], &allowances[0]["spent"]), (&json!("0x4563918244f40000"), &json!("0x0")));
+    for wrong in [["--paymaster", RELAY], ["--chain-id", "1"], ["--entry-point", RELAY]] {
+        let refusal = tee.command(&[&["set-allowance", "1"], &wrong[..]].concat()).await.unwrap_err();
+        assert!(refusal.contains("no such deployment"), "{refusal}");
+    }
+    let refusal = tee.command(&["set-allowance", "1e18"]).await.unwrap_err();
+    assert!(refusal.contains("wei in decimal or hex"), "{refusal}");
+
+    // A file with several deployments: one has to be chosen.
+    let mut two = setup();
+    let mut other = deployment.clone();
+    other["chainId"] = 1.into();
+    two["ceilings"]["deployments"].as_array_mut().unwrap().push(other);
+    std::fs::write(tee.folder.path().join("two.json"), two.to_string()).unwrap();
+    tee.command(&["set-ceilings", &tee.file("two.json")]).await.unwrap();
+    let refusal = tee.command(&["set-allowance", "7"]).await.unwrap_err();
+    assert!(refusal.contains("choose one: --chain-id 31337") && refusal.contains("--chain-id 1 "), "{refusal}");
+    let set = tee.command(&["set-allowance", "0x7", "--chain-id", "1"]).await.unwrap();
+    assert_eq!(set["signers"]["allowances"][1]["granted"], "0x7");
+
+    let stranger = Key::new(9);
+    let refusal = tee.ask_wallet(&stranger, &["set-allowance", "8", "--chain-id", "1"]).await.unwrap_err();
+    assert!(refusal.contains("admin"), "{refusal}");
+    let set = tee.ask_wallet(&Key::new(ADMIN), &["set-allowance", "8", "--chain-id", "1"]).await.unwrap();
+    assert_eq!(set["signers"]["allowances"][1]["granted"], "0x8");
+}
+
+#[tokio::test]
 async fn a_wallet_elsewhere_is_shown_typed_data_and_signs_it() {
     let tee = NewTee::start().await;
     let (setup, wallet) = (tee.file("tee.json"), Key::new(9));

@@ -30,6 +30,7 @@ pub(super) fn routes() -> Router<Gateway> {
 
 async fn signers(State(gateway): State<Gateway>) -> Answered<GetSigners> {
     let state = gateway.recent_security_state().await?;
+    let allowances = gateway.recent_allowances().await?;
     let provisioned = state.provisioned.as_ref();
     Ok(Json(Signers {
         tee_id: state.tee_id,
@@ -43,6 +44,7 @@ async fn signers(State(gateway): State<Gateway>) -> Answered<GetSigners> {
         max_accounts: provisioned.map(|provisioned| provisioned.ceilings.max_accounts),
         rp_id: Some(gateway.settings().rp_id.clone()),
         ceilings: provisioned.map(|provisioned| (&provisioned.ceilings).into()),
+        allowances: allowances.filter(|_| provisioned.is_some()).map(|told| kms_api::admin::allowances(&told)),
     }))
 }
 

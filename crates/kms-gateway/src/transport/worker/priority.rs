@@ -27,7 +27,7 @@ impl Priority {
 
     const fn of_opcode(opcode: Opcode) -> Self {
         match (opcode, opcode.group()) {
-            (Opcode::VerifySecurityState, _) | (_, Group::Admin) => Self::Admin,
+            (Opcode::VerifySecurityState | Opcode::GetAllowances, _) | (_, Group::Admin) => Self::Admin,
             (Opcode::CreateHybridAccount, _) => Self::Creation,
             (_, Group::System | Group::Account | Group::Operation) => Self::Service,
         }

@@ -13,9 +13,10 @@ use kms_api::Reason;
 use paymaster_relay::kms::{Kms, KmsError, KmsSigners};
 use proto::bytes::{Bounded, BoundedList};
 use proto::command::{
-    AdminRequest, AuthorizeSigner, Ceilings, CreateHybridAccount, Deployment, GetWalletInfo, PreparePaymasterKey,
-    Protection, Provision, Registration, RelyingParty, Request, RevokeSigner, RotatePaymasterKey, RotateSigner,
-    SecurityState, SetCeilings, SignatureScheme, Sponsor, SponsorReply, VerifySecurityState, WalletInfo,
+    AdminRequest, AuthorizeSigner, Ceilings, CreateHybridAccount, Deployment, GetAllowances, GetWalletInfo,
+    PreparePaymasterKey, Protection, Provision, Registration, RelyingParty, Request, RevokeSigner, RotatePaymasterKey,
+    RotateSigner, SecurityState, SetAllowance, SetCeilings, SignatureScheme, Sponsor, SponsorReply,
+    VerifySecurityState, WalletInfo,
 };
 use proto::digest::personal_message_hash;
 use proto::{AccountId, Address, Hash, Permissions, Signature, Status, Wei, frame};
@@ -152,6 +153,14 @@ impl Tee {
         self.call(&command).unwrap();
     }
 
+    pub fn set_allowance(&self, deployment: Deployment, total: u128) {
+        let SecurityState { tee_id, counter, .. } = self.state();
+        let (total, counter) = (Wei(total), counter + 1);
+        let mut command = SetAllowance { tee_id, deployment, total, counter, signature: UNSIGNED };
+        command.signature = self.admin_signature(&command);
+        self.call(&command).unwrap();
+    }
+
     pub fn authorises(&self, signer: Address) -> bool {
         self.state().provisioned.unwrap().signers.iter().any(|known| known.address == signer)
     }
@@ -222,6 +231,7 @@ impl Kms for Tee {
 
     async fn signers(&self) -> Result<KmsSigners, KmsError> {
         let state = self.ask(&VerifySecurityState)?;
+        let allowances = self.ask(&GetAllowances)?;
         let provisioned = state.provisioned.unwrap();
         Ok(KmsSigners {
             tee_id: state.tee_id,
@@ -230,6 +240,7 @@ impl Kms for Tee {
             signers: provisioned.signers.to_vec(),
             rp_id: Some(RP_ID.to_owned()),
             ceilings: Some(provisioned.ceilings),
+            allowances: Some(allowances),
         })
     }
 

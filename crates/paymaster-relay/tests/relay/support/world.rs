@@ -391,6 +391,7 @@ fn settings(anvil: &Anvil, deployment: &Value, dir: &Path) -> Value {
         // One account may use the whole deposit here: `budget` tests the limits.
         "reservations": { "max_per_account": 1000, "max_percent_per_account": 100 },
         "rp_id": RP_ID,
+        "require_allowances": false,
     })
 }
 

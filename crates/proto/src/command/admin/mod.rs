@@ -1,6 +1,7 @@
 //! Commands of the admin, and the rotation of a relay key, grouped by what they change. Each is
 //! signed as EIP-712 typed data ([`crate::typed_data`]) that names its TEE and shows every field.
 
+mod allowance;
 mod paymaster_key;
 mod setup;
 mod signers;
@@ -12,6 +13,7 @@ use crate::primitives::{Address, TeeId};
 use crate::signature::Signature;
 use crate::typed_data::{Field, Kind, TypedData, Value};
 
+pub use allowance::*;
 pub use paymaster_key::*;
 pub use setup::*;
 pub use signers::*;

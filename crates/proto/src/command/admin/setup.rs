@@ -82,7 +82,7 @@ admin_request!(SetCeilings);
 
 static RELYING_PARTY: StructType =
     StructType { name: "RelyingParty", fields: &[field("id", Text), field("origins", List(&Text))] };
-static DEPLOYMENT: StructType = StructType {
+pub(super) static DEPLOYMENT: StructType = StructType {
     name: "Deployment",
     fields: &[
         field("chainId", Uint(64)),
@@ -154,7 +154,7 @@ impl Ceilings {
 }
 
 impl Deployment {
-    fn value(&self) -> Value {
+    pub(super) fn value(&self) -> Value {
         let entry_point = &self.entry_point;
         Value::Struct(vec![
             number(entry_point.chain_id),

@@ -2,12 +2,13 @@
 //! produces. The checks that do not depend on the signer are public: a host can run them first and
 //! avoid sending the TEE a command that would be refused.
 
+mod allowance;
 mod paymaster_key;
 mod setup;
 mod signers;
 
-use proto::command::{AdminRequest, Provisioned, SignedCommand};
-use proto::{Address, Signature, Status, TeeId};
+use proto::command::{AdminRequest, Deployment, Provisioned, SignedCommand};
+use proto::{Address, Signature, Status, TeeId, Wei};
 
 use crate::core::Core;
 use crate::keys::PaymasterKey;
@@ -35,6 +36,8 @@ pub enum Change {
     NewStandby,
     /// The standby replaces the paymaster key.
     StandbyInUse,
+    /// That total of worst-case costs for the deployment.
+    Allowance(Deployment, Wei),
 }
 
 impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C, A> {
@@ -47,6 +50,13 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C,
             Change::NewStandby => {
                 let key = PaymasterKey::draw(&mut self.entropy)?;
                 self.commit(|state| state.commanded(counter, |system| system.with_standby(key)))
+            }
+            Change::Allowance(deployment, total) => {
+                self.state()?.allowances().check_room(&deployment)?;
+                let unchanged = |system| system;
+                self.commit(|state| {
+                    state.commanded(counter, unchanged).allowing(|allowances| allowances.with(deployment, total))
+                })
             }
             Change::StandbyInUse => self.commit(|state| state.commanded(counter, System::with_standby_in_use)),
         }

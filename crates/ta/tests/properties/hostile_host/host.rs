@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use proptest::sample::Index;
 use proto::command::{
-    AccountDomain, CreateHybridAccount, MessageForm, PasskeyAssertion, Request, RevokeSigner, SignMessage,
-    SignWithHybridKey, SignatureScheme, Sponsor, VerifySecurityState,
+    AccountDomain, CreateHybridAccount, MessageForm, PasskeyAssertion, Request, RevokeSigner, SealAllowances,
+    SignMessage, SignWithHybridKey, SignatureScheme, Sponsor, VerifySecurityState,
 };
 use proto::{Address, Bounded, EntryPointVersion, IntentHash, IntentList, Permissions, UserOpHash, frame};
 
@@ -16,13 +16,16 @@ use super::tally::Tally;
 use super::verdict::decode;
 use crate::support::requests::{account_domain, batch, message, message_approved, sign, sponsor};
 use crate::support::world::{
-    MAX_WINDOW, authorize, ceilings, prepare_paymaster_key, rotate_paymaster_key, set_ceilings, signed,
+    MAX_COST, MAX_WINDOW, authorize, ceilings, prepare_paymaster_key, rotate_paymaster_key, set_allowance,
+    set_ceilings, signed,
 };
-use crate::support::{Draft, EthKey, Passkey, World};
+use crate::support::{Draft, EthKey, Passkey, World, deployment};
 
 const YEARS: u64 = 30 * 365 * 24 * 3600;
 /// EntryPoint v0.9 reads a window as block numbers when both of its ends have this bit.
 const BLOCK_NUMBER_FLAG: u64 = 1 << 47;
+/// Enough for any sequence, in chunks of a few operations.
+const ALLOWANCE: u128 = 1_000 * MAX_COST;
 const ACCOUNTS: [&str; 4] = ["alice", "bob", "carol", "dave"];
 
 pub struct Host {
@@ -51,6 +54,9 @@ impl Host {
             world.authorize(relay(number).address(), *permissions).unwrap();
         }
         world.prepare_paymaster_key().unwrap();
+        for version in EntryPointVersion::ALL {
+            world.set_allowance(deployment(version), ALLOWANCE).unwrap();
+        }
         let state = world.state();
         let signers = state.provisioned.unwrap().signers.iter().map(|signer| (signer.address, *signer)).collect();
         let schemes = [SignatureScheme::Eip191, SignatureScheme::Raw];
@@ -328,6 +334,12 @@ impl Host {
                 self.request(&signed(set_ceilings(id, ceilings, counter), &key));
             }
             4 => self.request(&signed(prepare_paymaster_key(id, counter), &key)),
+            5 => {
+                let deployment = deployment(EntryPointVersion::ALL[usize::from(*signer % 4)]);
+                let total = ALLOWANCE + u128::from(*permissions);
+                self.request(&signed(set_allowance(id, deployment, total, counter), &key));
+            }
+            6 => self.request(&SealAllowances),
             _ => self.request(&signed(rotate_paymaster_key(id, standby, counter), &key)),
         }
     }

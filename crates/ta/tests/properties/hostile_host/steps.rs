@@ -61,7 +61,7 @@ pub struct Operation {
 pub fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         14 => operation().prop_map(Step::Operation),
-        4 => message(),
+        5 => message(),
         2 => any::<Index>().prop_map(Step::Replay),
         2 => vec(any::<Index>(), 1..6).prop_map(Step::Batch),
         4 => (any::<Index>(), any::<Index>(), 1..=255u8)
@@ -69,7 +69,7 @@ pub fn step() -> impl Strategy<Value = Step> {
         5 => (any::<Index>(), any::<Index>(), 0..9u8).prop_map(|(into, from, part)| Step::Mix { into, from, part }),
         2 => (0..4u8, 0..4u8, prop::bool::weighted(0.2), any::<bool>())
             .prop_map(|(account, passkey, thief, raw)| Step::Create { account, passkey, thief, raw }),
-        4 => (0..6u8, 0..5u8, 0..5u8, 1..20u32, prop::bool::weighted(0.7), prop_oneof![4 => Just(0u64), 1 => 1..3u64])
+        4 => (0..8u8, 0..5u8, 0..5u8, 1..20u32, prop::bool::weighted(0.7), prop_oneof![4 => Just(0u64), 1 => 1..3u64])
             .prop_map(|(kind, signer, next, permissions, honest, ahead)| {
                 Step::Admin { kind, signer, next, permissions, honest, ahead }
             }),

@@ -2,7 +2,7 @@
 
 use proto::command::{
     AuthorizeSigner, BatchReply, CreateHybridAccount, GetWalletInfo, Opcode, PreparePaymasterKey, Request,
-    RevokeSigner, RotatePaymasterKey, RotateSigner, SetCeilings, SignMessage, SignWithHybridKey, Sponsor,
+    RevokeSigner, RotatePaymasterKey, RotateSigner, SetAllowance, SetCeilings, SignMessage, SignWithHybridKey, Sponsor,
 };
 use proto::signers::AuthorisedSigner;
 use proto::{AccountId, Status, frame};
@@ -125,7 +125,10 @@ impl Host {
         } else if let Some(RotateSigner { current, next, rotation: rotations, .. }) = decode(frame) {
             let signer = signers.remove(&current)?;
             signers.insert(next, AuthorisedSigner { address: next, rotations, ..signer });
-        } else if decode::<SetCeilings>(frame).is_none() && decode::<PreparePaymasterKey>(frame).is_none() {
+        } else if decode::<SetCeilings>(frame).is_none()
+            && decode::<SetAllowance>(frame).is_none()
+            && decode::<PreparePaymasterKey>(frame).is_none()
+        {
             decode::<RotatePaymasterKey>(frame)?;
         }
         Some(signers)

@@ -2,9 +2,9 @@
 
 use proto::bytes::BoundedList;
 use proto::command::{
-    AdminRequest, AuthorizeSigner, Ceilings, CreateHybridAccount, PreparePaymasterKey, Protection, Provision,
-    RelyingParty, Request, RevokeSigner, RotatePaymasterKey, RotateSigner, SecurityState, SetCeilings, SignatureScheme,
-    VerifySecurityState, WalletInfo,
+    AdminRequest, Allowance, AuthorizeSigner, Ceilings, CreateHybridAccount, Deployment, GetAllowances,
+    PreparePaymasterKey, Protection, Provision, RelyingParty, Request, RevokeSigner, RotatePaymasterKey, RotateSigner,
+    SecurityState, SetAllowance, SetCeilings, SignatureScheme, VerifySecurityState, WalletInfo,
 };
 use proto::signers::AuthorisedSigner;
 use proto::typed_data::TypedData;
@@ -190,6 +190,18 @@ impl World {
         self.call(&signed(command, &self.admin.clone()))
     }
 
+    pub fn set_allowance(&mut self, deployment: Deployment, total: u128) -> Result<(), Status> {
+        let counter = self.next_counter();
+        let command = set_allowance(self.tee_id, deployment, total, counter);
+        self.call(&signed(command, &self.admin.clone()))
+    }
+
+    /// The allowance of a deployment that has one.
+    pub fn allowance(&mut self, deployment: Deployment) -> Allowance {
+        let listed = self.call(&GetAllowances).unwrap().allowances;
+        *listed.iter().find(|allowance| allowance.deployment == deployment).unwrap()
+    }
+
     pub fn prepare_paymaster_key(&mut self) -> Result<Address, Status> {
         let command = prepare_paymaster_key(self.tee_id, self.next_counter());
         self.call(&signed(command, &self.admin.clone()))?;
@@ -284,6 +296,10 @@ pub fn authorize(tee_id: TeeId, signer: Address, permissions: Permissions, count
 
 pub fn set_ceilings(tee_id: TeeId, ceilings: Ceilings, counter: u64) -> SetCeilings {
     SetCeilings { tee_id, ceilings, counter, signature: no_signature() }
+}
+
+pub fn set_allowance(tee_id: TeeId, deployment: Deployment, total: u128, counter: u64) -> SetAllowance {
+    SetAllowance { tee_id, deployment, total: Wei(total), counter, signature: no_signature() }
 }
 
 pub fn prepare_paymaster_key(tee_id: TeeId, counter: u64) -> PreparePaymasterKey {
