@@ -9,7 +9,7 @@ use proto::{Address, Hash, TeeId};
 
 use crate::config::{Config, Log, LogFormat, Sources, reference};
 use crate::error::Error;
-use crate::{admin, api_key, contracts, ledger, send, telemetry, wire};
+use crate::{admin, api_key, contracts, ledger, policies, send, telemetry, wire};
 
 /// Paymaster relay for ERC-4337: a passkey approves, the relay approves, a TEE signs.
 #[derive(Parser)]
@@ -64,6 +64,12 @@ enum Command {
     /// of its request once it is settled or released, also after its row was deleted
     /// (`relay.ledger.retention_days`).
     Usage(UsageArgs),
+    /// Change the policies of a running node, and show who changed them.
+    ///
+    /// Connects to the node's admin socket (`relay.admin_socket`), a file that only the node's user
+    /// can open. Changes apply within a second, on every node that shares the database, and can be
+    /// rolled back.
+    Policy(PolicyArgs),
     /// Have an operation sponsored, send it, and wait for its receipt.
     ///
     /// Approved by a passkey, whose assertion is in the file, or signed here by the key of the
@@ -131,6 +137,14 @@ struct UsageArgs {
     config: ConfigArgs,
     #[command(flatten)]
     what: ledger::TotalArgs,
+}
+
+#[derive(Args)]
+struct PolicyArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(subcommand)]
+    command: policies::PolicyCommand,
 }
 
 #[derive(Args)]
@@ -223,6 +237,7 @@ impl Cli {
             Command::Usage(UsageArgs { config, what }) => {
                 ledger::print_totals(what, &config.load()?, &mut std::io::stdout()).await
             }
+            Command::Policy(PolicyArgs { config, command }) => print(&policies::run(command, &config.load()?).await?),
             Command::Send(args) => {
                 let send::Outcome { text, verdict } = send::run(args).await?;
                 print(&text)?;

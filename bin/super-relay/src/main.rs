@@ -14,9 +14,11 @@ mod json_rpc;
 mod ledger;
 mod local_key;
 mod ops;
+mod policies;
 mod printable;
 mod send;
 mod shutdown;
+mod table;
 mod telemetry;
 mod wire;
 

@@ -33,6 +33,7 @@ pub mod policy;
 pub mod ports;
 mod principal;
 mod recent;
+pub mod register;
 pub mod relay_key;
 mod rpc;
 mod secp256k1;

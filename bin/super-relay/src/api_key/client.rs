@@ -49,11 +49,15 @@ impl Node {
     }
 
     /// The host is meaningless: the connection is the socket's.
-    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("http://node{path}"))
     }
 
-    async fn ask<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Error> {
+    /// Its answer.
+    ///
+    /// # Errors
+    /// [`Error::Answer`] with the refusal.
+    pub async fn ask<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Error> {
         let not_there = |error: reqwest::Error| {
             let why =
                 if error.is_connect() { "no node listens there: is it running, as the same user?" } else { "failed" };

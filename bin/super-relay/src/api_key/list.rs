@@ -12,18 +12,10 @@ use crate::printable::printable;
 
 const HEAD: [&str; 9] = ["ID", "KIND", "LABEL", "SCOPES", "POLICIES", "ORIGINS", "RATE", "TODAY", "STATE"];
 
-/// With a header; columns are as wide as needed.
+/// With a header.
 pub fn table(keys: &[KeyState]) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let rows: Vec<[String; 9]> =
-        std::iter::once(HEAD.map(str::to_owned)).chain(keys.iter().map(|key| row(key, now))).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    let widths: [usize; 9] = std::array::from_fn(width);
-    let line = |row: &[String; 9]| {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    crate::table::table(HEAD.map(str::to_owned), keys.iter().map(|key| row(key, now)))
 }
 
 fn row(KeyState { key, revoked_at, usage, .. }: &KeyState, now: u64) -> [String; 9] {

@@ -3,15 +3,20 @@
 use std::io;
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::connect_info::Connected;
+use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::Response;
 use axum::routing::{get, post};
+use axum::serve::IncomingStream;
 use axum::{Json, Router};
 use paymaster_relay::clients::{ApiKeyError, ApiKeys, NewApiKey};
 use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 
 use super::api::{KEYS, KeyState, Made, REVOCATION, Refusal, Revoked};
+use crate::policies::Author;
 
 type Refused = (StatusCode, Json<Refusal>);
 
@@ -23,8 +28,26 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let routes = Router::new().route(KEYS, get(list).post(generate)).route(REVOCATION, post(revoke)).with_state(keys);
-    let routes = routes.merge(others);
-    axum::serve(listener, routes).with_graceful_shutdown(shutdown.cancelled_owned()).await
+    let routes = routes.merge(others.layer(middleware::from_fn(note_author)));
+    let served = routes.into_make_service_with_connect_info::<Peer>();
+    axum::serve(listener, served).with_graceful_shutdown(shutdown.cancelled_owned()).await
+}
+
+/// The user at the other end of a connection.
+#[derive(Clone, Copy, Debug)]
+struct Peer(Option<u32>);
+
+impl Connected<IncomingStream<'_, UnixListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
+        Self(stream.io().peer_cred().ok().map(|peer| peer.uid()))
+    }
+}
+
+/// The kernel says who connected, for the history of changes.
+async fn note_author(ConnectInfo(Peer(uid)): ConnectInfo<Peer>, mut request: Request, next: Next) -> Response {
+    let author = uid.map_or_else(|| "uid unknown".to_owned(), |uid| format!("uid {uid}"));
+    request.extensions_mut().insert(Author(author));
+    next.run(request).await
 }
 
 async fn generate(State(keys): State<Arc<ApiKeys>>, Json(new): Json<NewApiKey>) -> Result<Json<Made>, Refused> {

@@ -25,7 +25,7 @@ use crate::error::Error;
 use crate::in_process_kms::InProcessKms;
 use crate::ledger;
 use crate::ops::{self, Readiness};
-use crate::telemetry;
+use crate::{policies, telemetry};
 
 /// A running node: the relay, and the KMS unless remote gateways are configured.
 pub struct Node {
@@ -80,7 +80,10 @@ impl Node {
         servers.serve("JSON-RPC", Arc::new(open.rpc.with_page(page)).serve(rpc, servers.stop()));
         let others = ledger::routes(Arc::new(open.store.clone()));
         let socket = api_key::bind(&settings.admin_socket())?;
+        let others = others.merge(policies::routes(Arc::clone(&open.policies)));
         servers.serve("admin socket", api_key::serve(socket, Arc::clone(&open.api_keys), others, servers.stop()));
+        let (register, stop) = (Arc::clone(&open.policies), servers.stop());
+        servers.work("policies", async move { register.follow(stop).await });
         stages.reach(RelayReadiness { relay: Arc::clone(&open.readiness), gateway: gateway.clone(), ports: pulses });
         let OpenRelay { settlers, sweeper, key, store, api_keys, .. } = open;
         in_the_background(&mut servers, settings, settlers, sweeper, key, hangups);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use paymaster_relay::bundler::Bundlers;
-use paymaster_relay::catalogue::Catalogue;
+use paymaster_relay::catalogue::{Catalogue, LivePolicies};
 use paymaster_relay::chain::RpcChain;
 use paymaster_relay::chains::{Chain, Chains};
 use paymaster_relay::claims::{ClaimStore, RedisClaims, SqliteClaims};
@@ -12,6 +12,7 @@ use paymaster_relay::kms::Kms;
 use paymaster_relay::metrics::Metrics;
 use paymaster_relay::policy::ListedStandings;
 use paymaster_relay::ports::{Clock, OsEntropy, SystemClock};
+use paymaster_relay::register::{PolicyRegister, SqlitePolicies};
 use paymaster_relay::relay_key::{RelayKey, passphrase};
 use paymaster_relay::sqlite::Database;
 use paymaster_relay::store::SqliteStore;
@@ -32,6 +33,7 @@ pub struct OpenRelay {
     pub key: Arc<RelayKey>,
     pub store: SqliteStore,
     pub api_keys: Arc<ApiKeys>,
+    pub policies: Arc<PolicyRegister>,
 }
 
 /// Opens the relay's key; creates it if it does not exist.
@@ -73,8 +75,12 @@ pub async fn open(
     let entropy = Arc::new(OsEntropy);
     let stored = Arc::new(SqliteApiKeys::new(store.database()));
     let catalogue = Arc::new(Catalogue::new(settings).map_err(start_error("relay"))?);
-    let policies = Arc::clone(catalogue.live_policies());
-    let api_keys = ApiKeys::open(settings, policies, stored, Arc::clone(&clock), Arc::<OsEntropy>::clone(&entropy))
+    let live = catalogue.live_policies();
+    let rows = Arc::new(SqlitePolicies::new(store.database()));
+    let policies = PolicyRegister::open(settings, live, rows, Arc::clone(&clock)).await;
+    let policies = Arc::new(policies.map_err(start_error("relay.policies"))?);
+    let names: Arc<LivePolicies> = Arc::clone(live);
+    let api_keys = ApiKeys::open(settings, names, stored, Arc::clone(&clock), Arc::<OsEntropy>::clone(&entropy))
         .await
         .map_err(start_error("relay.rpc"))?;
     let api_keys = Arc::new(api_keys);
@@ -107,6 +113,7 @@ pub async fn open(
         key,
         store,
         api_keys,
+        policies,
     })
 }
 

@@ -32,6 +32,7 @@ mod lost_tee;
 mod opening;
 mod outage_log;
 mod page;
+mod policies;
 mod redis;
 mod refusals;
 mod remote_kms;

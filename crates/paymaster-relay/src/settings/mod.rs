@@ -66,8 +66,8 @@ pub struct Settings {
     /// The SQLite file for sponsorships and API keys.
     #[schemars(with = "String")]
     pub database: PathBuf,
-    /// The unix socket of `super-relay api-key`, which only the node's user can open. Unset:
-    /// `admin.sock` beside the database.
+    /// The unix socket of `super-relay api-key`, `policy`, `ledger` and `usage`, which only the
+    /// node's user can open. Unset: `admin.sock` beside the database.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub admin_socket: Option<PathBuf>,
@@ -83,7 +83,9 @@ pub struct Settings {
     /// without a block no window covers both the latest block and the next one.
     #[serde(default = "defaults::max_window_seconds")]
     pub max_window_seconds: u64,
-    /// The sponsorship policies. The first one of a chain applies to requests that name none.
+    /// The sponsorship policies. The first one of a chain applies to requests that name none. They
+    /// can be changed while the node runs (`super-relay policy`): what was changed there stays, a
+    /// start applies other changes of the file.
     pub policies: Vec<PolicySettings>,
     /// The webhooks that policies can name.
     #[serde(default)]

@@ -37,6 +37,7 @@ mod pimlico;
 mod policy;
 mod policy_changes;
 mod policy_lists;
+mod policy_store;
 mod preview;
 mod readiness;
 mod refusals;

@@ -18,6 +18,7 @@ use paymaster_relay::clients::{ApiKeys, SqliteApiKeys};
 use paymaster_relay::metrics::Metrics;
 use paymaster_relay::policy::ListedStandings;
 use paymaster_relay::ports::{Clock, OsEntropy};
+use paymaster_relay::register::{PolicyRegister, SqlitePolicies};
 use paymaster_relay::relay_key::{RelayKey, passphrase};
 use paymaster_relay::settings::Settings;
 use paymaster_relay::store::{SqliteStore, Store};
@@ -75,6 +76,7 @@ pub struct Relay {
     pub settlers: Vec<Arc<Settler>>,
     pub sweeper: Arc<Sweeper>,
     pub readiness: Readiness,
+    pub policies: Arc<PolicyRegister>,
     pub parts: Parts,
 }
 
@@ -414,8 +416,10 @@ async fn open(
     let registry = Registry::new();
     let keys = Arc::new(SqliteApiKeys::new(store.database()));
     let catalogue = Arc::new(Catalogue::new(&settings).unwrap());
-    let policies = Arc::clone(catalogue.live_policies());
-    let api_keys = ApiKeys::open(&settings, policies, keys, Arc::clone(&clock) as _, Arc::new(OsEntropy)).await;
+    let (live, rows) = (catalogue.live_policies(), Arc::new(SqlitePolicies::new(store.database())));
+    let policies = PolicyRegister::open(&settings, live, rows, Arc::clone(&clock) as _).await.unwrap();
+    let api_keys =
+        ApiKeys::open(&settings, Arc::clone(live) as _, keys, Arc::clone(&clock) as _, Arc::new(OsEntropy)).await;
     let api_keys = Arc::new(api_keys.unwrap());
     let metrics = Arc::new(Metrics::new(&registry).unwrap());
     let chains = settings.all_chains().iter().zip(catalogue.chains()).map(|(chain, catalogue)| {
@@ -446,6 +450,7 @@ async fn open(
         readiness: Readiness::new(settlers.clone(), &parts),
         settler: Arc::clone(&settlers[0]),
         settlers,
+        policies: Arc::new(policies),
         parts,
     };
     (store, relay, registry, api_keys)
