@@ -9,6 +9,7 @@
 
 mod support;
 
+mod account_code;
 mod answers;
 mod api_key_store;
 mod api_keys;
