@@ -3,10 +3,10 @@
 // the future addresses of Safes.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { http } from "viem";
+import { http, pad, zeroHash } from "viem";
 import { createPaymasterClient } from "viem/account-abstraction";
 import { bundlerOf, mined } from "./support/accounts.mjs";
-import { deploySafe, safe } from "./support/safe.mjs";
+import { deploySafe, safe, withOtherModule } from "./support/safe.mjs";
 import { call, chain, urls } from "./support/world.mjs";
 
 const listed = { to: process.env.TARGET, value: 0n, data: `${process.env.SELECTOR}0000` };
@@ -25,11 +25,13 @@ async function newSafe() {
   return withBundler(await safe(used++, contracts));
 }
 
+const because = (reason) => (error) => {
+  assert.equal(error.walk?.((cause) => cause.data?.reason)?.data.reason, reason);
+  return true;
+};
+
 async function refused({ account, bundler }, calls, reason) {
-  await assert.rejects(bundler.sendUserOperation({ calls }), (error) => {
-    assert.equal(error.walk?.((cause) => cause.data?.reason)?.data.reason, reason);
-    return true;
-  });
+  await assert.rejects(bundler.sendUserOperation({ calls }), because(reason));
   assert.equal(await chain.getCode({ address: account.address }), undefined);
 }
 
@@ -43,6 +45,17 @@ test("one operation makes a Safe and calls, another calls twice", async () => {
 
   assert.ok(await chain.getCode({ address: account.address }));
   assert.equal(await chain.getBalance({ address: account.address }), 0n);
+
+  // Its owner upgrades it to a singleton that nobody knows.
+  const other = (await withOtherModule(contracts)).safe4337ModuleAddress;
+  const params = [account.address, zeroHash, pad(other)];
+  await chain.request({ method: "anvil_setStorageAt", params });
+  await assert.rejects(bundler.sendUserOperation({ calls: [listed] }), because("account_code_not_allowed"));
+});
+
+test("a Safe with another module is refused before it is made, though it is listed", async () => {
+  const account = withBundler(await safe(0, await withOtherModule(contracts)));
+  await refused(account, [listed], "account_code_not_allowed");
 });
 
 for (const [title, calls] of Object.entries({

@@ -7,6 +7,7 @@
 //! reports problems. Ports are traits; the caller that builds [`Parts`] chooses their
 //! implementations.
 
+mod account_code;
 pub mod budget;
 pub mod bundler;
 mod bundler_refusal;

@@ -40,6 +40,14 @@ async function deploy(name, source, args = []) {
   return address;
 }
 
+/**
+ * Those contracts with another 4337 module: the same source, and another EntryPoint in its code,
+ * which is any caller that its deployer likes.
+ */
+export async function withOtherModule(contracts) {
+  return { ...contracts, safe4337ModuleAddress: await deploy("safe-4337", "Safe4337Module", [DEPLOYER]) };
+}
+
 /** The Safe with that number, deployed or not; the contracts are those of `deploySafe`. */
 export const safe = (number, contracts) =>
   toSafeSmartAccount({

@@ -126,11 +126,11 @@ impl Config {
     pub fn warnings(&self) -> Vec<String> {
         let policies = self.relay.iter().flat_map(|relay| &relay.policies);
         policies
-            .filter(|policy| !policy.targets.is_empty() && policy.senders.is_empty())
+            .filter(|policy| policy.accepts_calls_of_any_code())
             .map(|policy| {
                 format!(
-                    "warning: relay.policies: {:?} lists targets and no senders: a sender whose execute ignores its \
-                     arguments passes, and does anything at the paymaster's expense",
+                    "warning: relay.policies: {:?} lists targets, any_account_code and no senders: a sender whose execute \
+                     ignores its arguments passes, and does anything at the paymaster's expense",
                     policy.id
                 )
             })

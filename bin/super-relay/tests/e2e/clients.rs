@@ -163,6 +163,8 @@ async fn the_calls_of_every_account_are_held_against_targets() {
         let policy = &mut configuration["relay"]["policies"][0];
         policy["targets"] = json!([{ "address": TARGET, "selectors": [SELECTOR] }]);
         policy["factories"] = json!([SIMPLE_ACCOUNT_FACTORY]);
+        // The sender is a SimpleAccount whoever encodes its callData.
+        policy["any_account_code"] = true.into();
     };
     let world = Setup::of(EntryPointVersion::V07).without_passkey().configure(targets).start().await;
 

@@ -5,6 +5,8 @@
 const HINTS: Readonly<Record<string, string>> = {
   account_already_deployed:
     "The account was deployed since this operation was prepared: prepare it anew, without the factory.",
+  account_code_not_allowed: "Use an account whose code the operator accepts (docs/accounts.md, Known code).",
+  account_code_unknown: "Deploy the account before its first sponsored operation.",
   account_creation_failed: "Check the factory's address and data on this chain, and raise verificationGasLimit.",
   account_exists: "Choose another accountId, or send none: the account is then named after its credential.",
   account_id_reserved: "Choose another accountId, or send none.",
@@ -18,6 +20,7 @@ const HINTS: Readonly<Record<string, string>> = {
   api_key_expired: "Use a new API key.",
   argument_not_allowed: "Call the function only with arguments that the operator allows.",
   call_gas_above_policy: "Estimate gas more closely: callGasLimit may be limits.limit at most.",
+  call_not_of_account: "Encode the calls with the library of this account and its version.",
   call_not_understood: "Use execute or executeBatch of SimpleAccount, or a policy without targets.",
   challenge_mismatch: "The passkey approved something else: approve an operation after gas and fees are final.",
   cost_above_policy: "Estimate gas more closely, or lower maxFeePerGas: the worst case counts (limits.limit, in wei).",

@@ -1,5 +1,6 @@
 //! The validated configuration of chains, deployments and policies.
 
+mod account_codes;
 mod chain;
 mod contradictions;
 mod policies;
@@ -161,6 +162,7 @@ fn check_deployments(deployments: &[Deployment]) -> Result<(), SettingsError> {
 fn check_policy(policy: &PolicySettings, settings: &Settings) -> Result<(), SettingsError> {
     policy.chain_ids.iter().try_for_each(|chain_id| check_known("policies.chain_ids", *chain_id, settings))?;
     contradictions::check(policy, settings)?;
+    account_codes::check(policy)?;
     check_webhook(policy, settings)?;
     check_simulation(policy, settings)
 }

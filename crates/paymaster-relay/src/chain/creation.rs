@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use alloy_json_rpc::ErrorPayload;
 use alloy_primitives::{Bytes, hex};
-use alloy_provider::Provider;
 use alloy_provider::transport::{RpcError, TransportResult};
+use alloy_provider::{Provider, RootProvider};
 use alloy_rpc_types_eth::{TransactionInput, TransactionRequest};
 use alloy_sol_types::{SolCall, SolError, sol};
 use proto::Address;
 
+use super::left::{AfterCreation, Left, SimulatedBlock};
 use super::node::Node;
 use super::simulations::{SimulatedCall, Simulations};
 use super::{ChainError, Creation};
@@ -59,23 +60,59 @@ impl Factories {
         verification_gas_limit: u128,
         asker: &Asker,
     ) -> Result<Creation, ChainError> {
-        let Self { node, simulations } = self.clone();
-        let not_run = move || ChainError::FactoryNotRun { factory };
-        let simulated = SimulatedCall::of(entry_point, factory, data);
-        let place = simulations.place(simulated, asker, node.patience()).await.ok_or_else(not_run)?;
         let ask = getSenderAddressCall { initCode: [&factory.0[..], data].concat().into() };
         let request = TransactionRequest {
             gas: Some(gas(verification_gas_limit, data.len())),
             ..TransactionRequest::default().to(entry_point.into()).input(TransactionInput::new(ask.abi_encode().into()))
         };
+        let call = |provider: RootProvider| async move { provider.call(request).await };
+        let answer = self.run(entry_point, (factory, data), asker, call).await?;
+        created(&self.node, entry_point, answer)
+    }
+
+    /// The account with its code and these slots as a factory would leave them; `None` if the
+    /// node cannot simulate that, or the factory fails.
+    ///
+    /// # Errors
+    /// As [`Self::made_by`].
+    pub(super) async fn left_by(
+        &self,
+        entry_point: Address,
+        (factory, data): (Address, &[u8]),
+        creation: &AfterCreation<'_>,
+        asker: &Asker,
+    ) -> Result<Option<Left>, ChainError> {
+        let init_code = [&factory.0[..], data].concat();
+        let request = creation.request(entry_point, init_code, gas(creation.verification_gas_limit, data.len()));
+        let call = |provider: RootProvider| async move {
+            provider.raw_request::<_, Vec<SimulatedBlock>>("eth_simulateV1".into(), (request, "latest")).await
+        };
+        match self.run(entry_point, (factory, data), asker, call).await? {
+            Ok(blocks) => Ok(creation.left(&blocks)),
+            Err(error) => creation.refused(&self.node, &error),
+        }
+    }
+
+    /// Runs a factory in a place of the asker's.
+    async fn run<T: Send + 'static, Q: Future<Output = TransportResult<T>> + Send>(
+        &self,
+        entry_point: Address,
+        (factory, data): (Address, &[u8]),
+        asker: &Asker,
+        call: impl FnOnce(RootProvider) -> Q + Send + 'static,
+    ) -> Result<TransportResult<T>, ChainError> {
+        let Self { node, simulations } = self.clone();
+        let not_run = move || ChainError::FactoryNotRun { factory };
+        let simulated = SimulatedCall::of(entry_point, factory, data);
+        let place = simulations.place(simulated, asker, node.patience()).await.ok_or_else(not_run)?;
         let run = async move {
             let too_slow = || {
                 simulations.note_slow(simulated);
                 not_run()
             };
-            let answer = node.within_or(node.provider().call(request), too_slow).await?;
+            let answer = node.within_or(call(node.provider().clone()), too_slow).await?;
             drop(place);
-            created(&node, entry_point, answer)
+            Ok(answer)
         };
         // A caller that hangs up does not stop the node, so the place stays taken until it is done.
         detached(run).await.unwrap_or_else(|| Err(not_run()))

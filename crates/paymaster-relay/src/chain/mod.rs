@@ -1,9 +1,11 @@
 //! Reading the chain: a port, and its implementation with a node's JSON-RPC.
 
 mod abi;
+mod account_code;
 mod creation;
 mod facts;
 mod header;
+mod left;
 mod mined;
 mod nobody;
 mod node;
@@ -14,6 +16,8 @@ mod time;
 mod tip;
 mod version;
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use proto::{Address, Hash, Uint256, UserOpHash, UserOperation, Wei};
 use thiserror::Error;
@@ -23,6 +27,7 @@ pub use rpc::RpcChain;
 pub(crate) use time::Now;
 pub use time::{ChainTime, ClockError};
 
+use crate::account_code::AccountCode;
 use crate::clients::Asker;
 use crate::deployment::Deployment;
 
@@ -49,6 +54,20 @@ pub trait EntryPointReader: Send + Sync {
     /// # Errors
     /// [`ChainError`].
     async fn suggested_tip(&self, at: u64) -> Result<u128, ChainError>;
+
+    /// The code that runs, or may run, as the operation's sender, whose authorisation beside the
+    /// operation (EIP-7702) names the delegate. `proxies` are hashes of ERC-1967 proxies besides
+    /// the known ones.
+    ///
+    /// # Errors
+    /// [`ChainError`].
+    async fn account_codes(
+        &self,
+        deployment: &Deployment,
+        op: (&UserOperation, Option<Address>),
+        proxies: &HashSet<Hash>,
+        asker: &Asker,
+    ) -> Result<Vec<AccountCode>, ChainError>;
 
     /// The latest block.
     ///

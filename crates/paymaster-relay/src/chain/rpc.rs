@@ -1,5 +1,7 @@
 //! The port's implementation with a node's JSON-RPC.
 
+use std::collections::HashSet;
+
 use alloy_primitives::U64;
 use alloy_provider::Provider;
 use alloy_rpc_client::BatchRequest;
@@ -7,6 +9,7 @@ use async_trait::async_trait;
 use proto::{Address, EntryPointVersion, Hash, Uint256, UserOpHash, UserOperation, Wei};
 
 use super::abi::{activationDelayCall, balanceOfCall, isActiveSignerCall, maxWindowCall, signerOfCall};
+use super::account_code;
 use super::creation::Factories;
 use super::facts;
 use super::header::{Header, tag_of};
@@ -15,6 +18,7 @@ use super::node::{Node, wei};
 use super::nonces;
 use super::tip::Tip;
 use super::{AccountOp, Block, ChainError, DepositEvent, EntryPointReader, Facts, Nonces, version};
+use crate::account_code::AccountCode;
 use crate::clients::Asker;
 use crate::deployment::Deployment;
 use crate::settings::{ChainSettings, SettingsError};
@@ -70,6 +74,16 @@ impl EntryPointReader for RpcChain {
 
     async fn suggested_tip(&self, at: u64) -> Result<u128, ChainError> {
         self.tip.suggested(&self.node, at).await
+    }
+
+    async fn account_codes(
+        &self,
+        deployment: &Deployment,
+        op: (&UserOperation, Option<Address>),
+        proxies: &HashSet<Hash>,
+        asker: &Asker,
+    ) -> Result<Vec<AccountCode>, ChainError> {
+        account_code::read(&self.node, &self.factories, deployment, op, proxies, asker).await
     }
 
     async fn latest_block(&self) -> Result<Block, ChainError> {

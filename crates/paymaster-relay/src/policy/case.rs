@@ -3,6 +3,7 @@
 use proto::{AccountId, Address, EntryPointVersion, UserOperation, Wei};
 
 use super::standing::Standing;
+use crate::account_code::AccountCode;
 use crate::clients::ApiKeyId;
 
 /// An operation and the known facts about it.
@@ -17,6 +18,8 @@ pub struct Case<'a> {
     /// A contract whose code the sender runs or may run (EIP-7702), and that the operation's hash
     /// does not cover.
     pub delegate: Option<Address>,
+    /// The code that the sender runs, or may run; `None` if it is not read yet.
+    pub codes: Option<&'a [AccountCode]>,
     /// The worst-case cost ([`proto::worst_case_cost`]).
     pub cost: Wei,
     /// Whether a passkey of the account approved it, or is about to.

@@ -12,7 +12,7 @@ mod standing;
 
 use std::collections::HashSet;
 
-use proto::Wei;
+use proto::{Hash, Wei};
 
 pub use case::{Case, Market};
 pub use rules::{RuleVerdict, Violation};
@@ -37,6 +37,8 @@ pub struct Policy {
     compares_fees: bool,
     validity_seconds: Option<u64>,
     not_after: Option<u64>,
+    /// `None` if it accepts any code.
+    proxies: Option<HashSet<Hash>>,
     rules: Rules,
 }
 
@@ -52,6 +54,7 @@ impl From<&PolicySettings> for Policy {
             compares_fees: settings.max_fee_percent.or(settings.max_priority_fee_percent).is_some(),
             validity_seconds: settings.validity_seconds,
             not_after: settings.not_after.map(|time| time.0),
+            proxies: settings.restricts_code().then(|| settings.account_proxies.iter().copied().collect()),
             rules: Rules::of(settings),
         }
     }
@@ -92,6 +95,13 @@ impl Policy {
     #[must_use]
     pub fn restricts_delegates(&self) -> bool {
         self.restricts_delegates
+    }
+
+    /// Whether it depends on the code that a sender runs; if so, the hashes of the ERC-1967 proxies
+    /// that it lists.
+    #[must_use]
+    pub fn restricts_code(&self) -> Option<&HashSet<Hash>> {
+        self.proxies.as_ref()
     }
 
     /// Whether it depends on the chain's current price.

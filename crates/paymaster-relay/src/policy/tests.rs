@@ -63,6 +63,7 @@ fn case<'a>(account_id: &'a AccountId, op: &'a UserOperation) -> Case<'a> {
         standing: Some(standing()),
         op,
         delegate: None,
+        codes: None,
         cost: Wei(1000),
         proven: true,
         version: EntryPointVersion::V07,

@@ -1,6 +1,6 @@
 //! Settings of policies, and of the standing of accounts.
 
-use proto::{AccountId, Address, EntryPointVersion};
+use proto::{AccountId, Address, EntryPointVersion, Hash};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -8,6 +8,7 @@ use super::amount::WeiAmount;
 use super::functions::FunctionSettings;
 use super::gas::GasAmount;
 use super::utc_time::UtcTime;
+use crate::account_code::CallFunctions;
 
 /// A sponsorship policy. Every rule must hold. Serialised, it is the document of a version.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -52,9 +53,9 @@ pub struct PolicySettings {
     #[serde(default)]
     pub api_keys: Vec<String>,
     /// The contracts that the callData may call; every inner call of a batch is checked, and an
-    /// unknown encoding is refused. The sender's own code decides what it does with its callData:
-    /// without `senders`, any contract whose `execute` ignores its arguments is accepted. Empty:
-    /// any.
+    /// unknown encoding is refused. The sender's own code decides what it does with its callData,
+    /// so it has to be that of a known account or one of `account_codes`. A call to the account
+    /// itself is a call like any other. Empty: any.
     #[serde(default)]
     pub targets: Vec<TargetSettings>,
     /// The factories that may create the account, and the contracts it may delegate to (EIP-7702),
@@ -63,6 +64,22 @@ pub struct PolicySettings {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub factories: Vec<Address>,
+    /// Further account code that `targets` accepts, beside the known accounts of
+    /// `docs/accounts.md`. Without `targets`, listing some makes the policy sponsor these and the
+    /// known ones only.
+    #[serde(default)]
+    pub account_codes: Vec<AccountCodeSettings>,
+    /// Keccak-256 of the runtime code of further ERC-1967 proxies, whose implementation is then
+    /// held against the known and listed ones. The code must run the implementation in that slot
+    /// and nothing else.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub account_proxies: Vec<Hash>,
+    /// Sponsors accounts with any code, also under `targets`: whoever deploys an account whose
+    /// `execute` ignores its arguments has calls paid for that are not listed. Refused in
+    /// production, unless `senders` are listed.
+    #[serde(default)]
+    pub any_account_code: bool,
     /// Wei. The maximum worst-case cost of an operation: the prefund that the EntryPoint takes. It
     /// bounds one operation, not the total over time, and fees may be as high as it allows: with
     /// `default_account`, each account can use up the whole deposit, one operation after the other.
@@ -132,9 +149,35 @@ pub struct PolicySettings {
 }
 
 impl PolicySettings {
+    /// Whether it restricts calls, and accepts them of accounts with any code.
+    #[must_use]
+    pub fn accepts_calls_of_any_code(&self) -> bool {
+        self.any_account_code && !self.targets.is_empty() && self.senders.is_empty()
+    }
+
+    /// Whether it depends on the sender's code.
+    pub(crate) fn restricts_code(&self) -> bool {
+        !self.any_account_code && !(self.targets.is_empty() && self.account_codes.is_empty())
+    }
+
     pub(crate) fn is_open_on(&self, chain_id: u64) -> bool {
         self.chain_ids.is_empty() || self.chain_ids.contains(&chain_id)
     }
+}
+
+/// Code of accounts.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccountCodeSettings {
+    /// Keccak-256 of the runtime code that makes the calls: of the account itself, of the
+    /// implementation behind its proxy, or of its delegate (EIP-7702). For example
+    /// `cast keccak $(cast code ADDRESS)`.
+    #[schemars(with = "String")]
+    pub code_hash: Hash,
+    /// The functions by which it executes calls: simple_account_v06, simple_account_v07,
+    /// simple_account_v08, light_account, kernel_v2, erc7579, biconomy_v2; safe for a Safe's
+    /// singleton, safe_module for its 4337 module. Any other function is refused.
+    pub functions: CallFunctions,
 }
 
 /// A contract that may be called.

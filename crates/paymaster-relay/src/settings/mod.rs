@@ -33,7 +33,9 @@ pub use error::SettingsError;
 pub use functions::{ArgumentValue, ConditionSettings, FunctionSettings};
 pub use gas::GasAmount;
 pub use ledger::LedgerSettings;
-pub use limits::{AccountSettings, Membership, PolicySettings, Selector, StandingSettings, TargetSettings};
+pub use limits::{
+    AccountCodeSettings, AccountSettings, Membership, PolicySettings, Selector, StandingSettings, TargetSettings,
+};
 pub use page::PageSettings;
 pub use redis::RedisSettings;
 pub(crate) use relay_key::PassphrasePlace;

@@ -10,12 +10,16 @@ use super::request::DraftRequest;
 use super::validation::{check_account, check_fee, check_gas, check_nonce, check_paused};
 use super::verdicts::{OPERATION, Verdict};
 use super::window::Window;
+use crate::account_code::AccountCode;
 use crate::catalogue::Validity;
 use crate::chain::{Facts, Now, SenderCode};
 use crate::error::{OperationError, RelayError};
 use crate::parts::Parts;
 use crate::paymaster_signers::PaymasterSigners;
 use crate::policy::{Case, Market, Standings, Violation};
+
+/// The rule that depends on the code that a factory would leave.
+const ACCOUNT_CODES: &str = "account_codes";
 
 /// A request with a known cost.
 pub(super) struct Quote {
@@ -31,16 +35,20 @@ pub(super) struct Quote {
 }
 
 /// What a policy judges of the chain.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Seen {
     /// The contract that the sender delegates to now.
     delegate: Option<Address>,
     market: Option<Market>,
+    /// The code that the sender runs; `None` if the policy does not depend on it.
+    codes: Option<Vec<AccountCode>>,
 }
 
 impl Seen {
-    async fn of(draft: &DraftRequest, facts: &Facts) -> Result<Self, RelayError> {
-        Ok(Self { delegate: current_delegate(&draft.op, facts), market: market(draft, facts).await? })
+    /// Without the code of a sender that a factory would create, unless that may be run.
+    async fn of(draft: &DraftRequest, facts: &Facts, runs_factory: bool) -> Result<Self, RelayError> {
+        let codes = if runs_factory || !creates(&draft.op, facts) { codes(draft).await? } else { None };
+        Ok(Self { delegate: current_delegate(&draft.op, facts), market: market(draft, facts).await?, codes })
     }
 }
 
@@ -74,13 +82,13 @@ impl Quoter {
         self.judge(draft, &terms, is_proven).await?;
         let read = self.read(draft, true).await?;
         check_account(draft, &read.facts)?;
-        let seen = Seen::of(draft, &read.facts).await?;
+        let seen = Seen::of(draft, &read.facts, true).await?;
         // The policy's end is compared with the chain's time too.
         if seen != Seen::default() || draft.policy.not_after().is_some() {
-            self.judge_with(draft, &terms, is_proven, seen).await?;
+            self.judge_with(draft, &terms, is_proven, &seen).await?;
         }
         let shadowed = match draft.policy.has_shadow() {
-            true => draft.policy.shadowed(&self.case(draft, &terms, is_proven, seen).await?),
+            true => draft.policy.shadowed(&self.case(draft, &terms, is_proven, &seen).await?),
             false => Vec::new(),
         };
         let quote = self.fix(draft, gas, terms, &read, is_proven).await?;
@@ -103,13 +111,16 @@ impl Quoter {
             Err(error) => return Err(error),
         };
         let read = self.read(draft, runs_factory).await?;
-        let seen = Seen::of(draft, &read.facts).await?;
-        let case = self.case(draft, &terms, is_proven, seen).await?;
+        let seen = Seen::of(draft, &read.facts, runs_factory).await?;
+        let case = self.case(draft, &terms, is_proven, &seen).await?;
         let rules = draft.policy.verdicts(&case).into_iter();
         let mut verdicts: Vec<_> = rules.map(|verdict| Verdict::of_rule(draft.policy.id(), verdict)).collect();
-        let creates = matches!(draft.op.init, Init::Factory { .. }) && read.facts.sender_code == SenderCode::Absent;
-        if creates && !runs_factory {
+        if !runs_factory && creates(&draft.op, &read.facts) {
             let why = "the policy refuses the operation, so its factory is not run";
+            if draft.policy.restricts_code().is_some() {
+                verdicts.retain(|verdict| verdict.rule != ACCOUNT_CODES);
+                verdicts.push(Verdict::not_evaluated(ACCOUNT_CODES, why));
+            }
             verdicts.push(Verdict::not_evaluated(OPERATION, why));
             return Ok((verdicts, None));
         }
@@ -175,7 +186,7 @@ impl Quoter {
 
     /// Checks a draft against its policy, with the worst-case cost of these terms.
     pub(super) async fn judge(&self, draft: &DraftRequest, terms: &Terms, proven: bool) -> Result<(), RelayError> {
-        self.judge_with(draft, terms, proven, Seen::default()).await
+        self.judge_with(draft, terms, proven, &Seen::default()).await
     }
 
     /// The same for an operation that is signed again on its terms, without another quote: its
@@ -187,6 +198,10 @@ impl Quoter {
         proven: bool,
     ) -> Result<(), RelayError> {
         self.judge(draft, terms, proven).await?;
+        if let Some(codes) = codes(draft).await? {
+            let seen = Seen { codes: Some(codes), ..Seen::default() };
+            self.judge_with(draft, terms, proven, &seen).await?;
+        }
         if !draft.policy.restricts_delegates() || matches!(draft.op.init, Init::Eip7702 { .. }) {
             return Ok(());
         }
@@ -194,8 +209,8 @@ impl Quoter {
         draft.chain.time.note(facts.block);
         match current_delegate(&draft.op, &facts) {
             Some(delegate) => {
-                let seen = Seen { delegate: Some(delegate), market: None };
-                self.judge_with(draft, terms, proven, seen).await
+                let seen = Seen { delegate: Some(delegate), ..Seen::default() };
+                self.judge_with(draft, terms, proven, &seen).await
             }
             None => Ok(()),
         }
@@ -206,7 +221,7 @@ impl Quoter {
         draft: &DraftRequest,
         terms: &Terms,
         proven: bool,
-        seen: Seen,
+        seen: &Seen,
     ) -> Result<(), RelayError> {
         let case = self.case(draft, terms, proven, seen).await?;
         draft.policy.judge(&case).map_err(|violation| {
@@ -221,7 +236,7 @@ impl Quoter {
         draft: &'a DraftRequest,
         terms: &Terms,
         proven: bool,
-        seen: Seen,
+        seen: &'a Seen,
     ) -> Result<Case<'a>, RelayError> {
         let now = draft.chain.time.now();
         Ok(Case {
@@ -229,6 +244,7 @@ impl Quoter {
             standing: self.standings.of_request(&draft.account_id, draft.op.sender, proven).await?,
             op: &draft.op,
             delegate: seen.delegate.or(draft.delegate_beside),
+            codes: seen.codes.as_deref(),
             cost: cost(draft, terms),
             proven,
             version: draft.deployment.entry_point.version,
@@ -251,6 +267,18 @@ fn open_terms(draft: &DraftRequest, gas: GasFields) -> Result<Terms, OperationEr
         valid_until: 0,
         valid_after: 0,
     })
+}
+
+/// Whether the operation's factory would be run.
+fn creates(op: &UserOperation, facts: &Facts) -> bool {
+    matches!(op.init, Init::Factory { .. }) && facts.sender_code == SenderCode::Absent
+}
+
+/// The code that the sender runs, if the policy depends on it.
+async fn codes(draft: &DraftRequest) -> Result<Option<Vec<AccountCode>>, RelayError> {
+    let Some(proxies) = draft.policy.restricts_code() else { return Ok(None) };
+    let (reader, op) = (&draft.chain.reader, (&draft.op, draft.delegate_beside));
+    Ok(Some(reader.account_codes(&draft.deployment, op, proxies, &draft.caller.asker()).await?))
 }
 
 /// The contract that the sender delegates to now, unless the operation's hash names the one that it

@@ -9,6 +9,7 @@
 
 mod support;
 
+mod account_code;
 mod allowances;
 mod answers;
 mod api_key_store;

@@ -29,7 +29,9 @@ const NOBODY: Address = Address::repeat_byte(0xab);
 const FACTORY: &str = "0x91E60e0613810449d098b0b5Ec8b51A0FE8c8985";
 
 /// Reasons covered by other preview tests, in the files of [`OTHER_TESTS`].
-const ELSEWHERE: [(&str, &str); 20] = [
+const ELSEWHERE: [(&str, &str); 22] = [
+    ("call_not_of_account", "a_function_of_another_kind_of_account_is_refused"),
+    ("account_code_unknown", "where_the_node_does_not_simulate_a_new_account_is_refused_and_a_deployed_one_is_not"),
     ("account_reservations_exceeded", "before_the_touch_nothing_is_told_of_how_an_account_was_used_but_the_reason"),
     ("account_unknown", "an_unknown_account_is_refused_everywhere"),
     ("api_key_reservations_exceeded", "an_api_key_is_charged_for_whatever_it_presents"),
@@ -52,7 +54,8 @@ const ELSEWHERE: [(&str, &str); 20] = [
     ("without_passkey_not_permitted", "a_stub_without_a_passkey_needs_the_relays_permission_as_the_data_does"),
 ];
 
-const OTHER_TESTS: [&str; 11] = [
+const OTHER_TESTS: [&str; 12] = [
+    include_str!("account_code.rs"),
     include_str!("preview.rs"),
     include_str!("preview/secrets.rs"),
     include_str!("preview/sponsored.rs"),
@@ -324,6 +327,15 @@ fn cases() -> Vec<Case> {
             let arguments = (to, data).abi_encode_params();
             let call_data = [&keccak256("executeDelegateCall(address,bytes)")[..4], &arguments].concat();
             Box::pin(async move { Draft { call_data: call_data.into(), ..draft } })
+        }),
+        Case::settings("account_code_not_allowed", |settings| {
+            settings["policies"][0]["targets"] = json!([{ "address": Address::repeat_byte(1) }]);
+        })
+        .with(|world, _, draft| {
+            Box::pin(async move {
+                set_code(world, draft.sender, "0x60006000fd").await;
+                Draft { deploy: None, ..draft }
+            })
         }),
         Case::settings("call_not_understood", |settings| {
             settings["policies"][0]["targets"] = json!([{ "address": NOBODY }]);

@@ -434,3 +434,37 @@ fn webhooks_that_cannot_work_are_refused_by_name() {
         assert_eq!(with(change), Err(expected.to_owned()));
     }
 }
+
+#[test]
+fn account_code_that_would_be_ignored_or_is_none_is_refused() {
+    let target = json!([{ "address": "0x00000000000000000000000000000000000000aa" }]);
+    let code = |hash: &str| json!([{ "code_hash": hash, "functions": "simple_account_v07" }]);
+    let some = format!("0x{}", "11".repeat(32));
+    // Keccak-256 of nothing.
+    let none = "0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470";
+    for (policy, refused) in [
+        (json!({ "targets": target, "account_codes": code(&some), "account_proxies": [some] }), None),
+        (json!({ "account_codes": code(&some), "account_proxies": [some] }), None),
+        (json!({ "targets": target, "any_account_code": true }), None),
+        (
+            json!({ "targets": target, "any_account_code": true, "account_codes": code(&some) }),
+            Some("policies.any_account_code"),
+        ),
+        (
+            json!({ "targets": target, "any_account_code": true, "account_proxies": [some] }),
+            Some("policies.any_account_code"),
+        ),
+        (json!({ "account_proxies": [some] }), Some("policies.account_proxies")),
+        (json!({ "targets": target, "account_codes": code(none) }), Some("policies.account_codes")),
+        (json!({ "targets": target, "account_proxies": [none] }), Some("policies.account_codes")),
+    ] {
+        let checked = catalogue(|settings| {
+            settings["policies"][0].as_object_mut().unwrap().extend(policy.as_object().unwrap().clone());
+        });
+        match (checked, refused) {
+            (Ok(_), None) => {}
+            (Err(SettingsError::Invalid { key, .. }), Some(expected)) => assert_eq!(key, expected),
+            (checked, _) => panic!("{policy}: {:?}", checked.err()),
+        }
+    }
+}

@@ -9,7 +9,7 @@ use super::{check, refused, without, written};
 use crate::support::{Setup, run, write_configuration};
 
 #[tokio::test]
-async fn a_check_warns_of_targets_that_any_sender_may_name() {
+async fn a_check_warns_of_targets_that_any_code_may_ignore() {
     let ground = Setup::of(V07).prepare().await;
     let said = async |change: fn(&mut Value)| {
         let file = written(&ground, change);
@@ -19,14 +19,16 @@ async fn a_check_warns_of_targets_that_any_sender_may_name() {
     };
     let of_any_sender = said(|all| {
         all["relay"]["policies"][0]["targets"] = json!([{ "address": format!("0x{}", "11".repeat(20)) }]);
+        all["relay"]["policies"][0]["any_account_code"] = true.into();
     });
     let of_any_sender = of_any_sender.await;
     assert!(
-        of_any_sender.contains("warning: relay.policies: \"default\" lists targets and no senders"),
+        of_any_sender.contains("warning: relay.policies: \"default\" lists targets, any_account_code and no senders"),
         "{of_any_sender}"
     );
     let of_one_sender = said(|all| {
         all["relay"]["policies"][0]["targets"] = json!([{ "address": format!("0x{}", "11".repeat(20)) }]);
+        all["relay"]["policies"][0]["any_account_code"] = true.into();
         all["relay"]["policies"][0]["senders"] = json!([format!("0x{}", "22".repeat(20))]);
     });
     assert!(!of_one_sender.await.contains("warning"));

@@ -2,11 +2,12 @@
 //! of `ENCODINGS` for each function, and a file for each family of accounts.
 //!
 //! An unknown account may do anything with its `callData`, so a target list is only meaningful
-//! together with accounts of these kinds; a sender list restricts the accounts.
+//! together with accounts whose code is known (`rules/account_code.rs`).
 
 pub mod biconomy;
 mod canonical;
 pub mod erc7579;
+mod functions;
 pub mod kernel;
 mod nested;
 pub mod safe;
@@ -17,6 +18,7 @@ use alloy_sol_types::SolCall;
 use proto::Address;
 
 use canonical::decode;
+pub(in crate::policy) use functions::{is_of_account, is_of_other_account};
 
 /// `IAccountExecute.executeUserOp` (ERC-4337, EntryPoint v0.7 and later). ERC-7579 accounts execute
 /// the rest of the `callData` as if the EntryPoint had called them with it.

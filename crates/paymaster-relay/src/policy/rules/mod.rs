@@ -2,6 +2,7 @@
 //! each violation its reason, setting and text.
 
 mod account;
+mod account_code;
 mod api_key;
 mod balance;
 mod blocked;
@@ -20,7 +21,7 @@ mod target;
 
 use std::collections::HashSet;
 
-use proto::{Address, EntryPointVersion, Wei};
+use proto::{Address, EntryPointVersion, Hash, Wei};
 
 use self::bounds::{call_gas, fee, gas, pre_verification_gas, priority_fee, verification_gas};
 use self::market::{market_fee, market_priority_fee};
@@ -430,6 +431,27 @@ rules! {
             argument: usize,
         } => "argument_not_allowed", "targets.functions.conditions", (
             "argument {argument} of call {index} to {target} violates a condition of targets.functions.conditions"
+        );
+    }
+    account_code {
+        /// What it runs is neither known nor listed.
+        AccountCodeNotAllowed {
+            /// The part that the code plays.
+            part: &'static str,
+            /// Where it is.
+            address: Address,
+            /// Keccak-256 of it.
+            code_hash: Hash,
+        } => "account_code_not_allowed", "account_codes", (
+            "the {part}, {address}, has code of the hash {code_hash}, which is neither that of a known account nor in account_codes"
+        );
+        /// What it runs does not execute calls by that function.
+        CallNotOfAccount => "call_not_of_account", "account_codes", (
+            "the callData is for a function by which the account's code does not execute calls"
+        );
+        /// The node does not say what the factory would leave.
+        AccountCodeUnknown => "account_code_unknown", "account_codes", (
+            "the node does not simulate what code the account's creation leaves (eth_simulateV1), so it cannot be checked"
         );
     }
 }
