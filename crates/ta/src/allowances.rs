@@ -13,8 +13,6 @@ use proto::limits::MAX_ALLOWANCES;
 use proto::{Address, PaymasterDigest, Status, Wei};
 use serde::{Deserialize, Serialize};
 
-use crate::checks::Bill;
-
 /// Operations of the same cost that a chunk lasts for: then a seal, of some 60 ms, costs each of
 /// them less than one more signature would.
 const OPERATIONS_PER_CHUNK: u128 = 64;
@@ -60,6 +58,16 @@ struct Remembered {
     entry: usize,
 }
 
+/// A sponsorship to charge: what is to be signed, by which key, for which deployment.
+#[derive(Clone, Copy)]
+pub(crate) struct Bill {
+    pub(crate) deployment: Deployment,
+    pub(crate) signer: Address,
+    pub(crate) digest: PaymasterDigest,
+    /// The worst case.
+    pub(crate) cost: Wei,
+}
+
 /// What has to be sealed before a sponsorship can be charged.
 pub(crate) enum Due {
     /// Nothing.
@@ -73,9 +81,9 @@ pub(crate) enum Due {
 pub(crate) struct Charged(PaymasterDigest);
 
 impl Charged {
-    /// The digest to sign.
-    pub(crate) fn digest(&self) -> PaymasterDigest {
-        self.0
+    /// Whether the bill's digest is the one that was charged.
+    pub(crate) fn is_for(&self, bill: &Bill) -> bool {
+        self.0 == bill.digest
     }
 }
 
@@ -187,15 +195,15 @@ impl Allowances {
         if self.entries.is_empty() || self.remembers(bill) {
             return Ok(Due::Nothing);
         }
-        let entry = self.place(bill.deployment()).and_then(|place| self.entries.get(place));
-        entry.ok_or(Status::AllowanceExhausted)?.check(bill.cost().0)
+        let entry = self.place(&bill.deployment).and_then(|place| self.entries.get(place));
+        entry.ok_or(Status::AllowanceExhausted)?.check(bill.cost.0)
     }
 
     /// With a chunk for that sponsorship added to the sealed amount.
     pub(crate) fn with_chunk(mut self, bill: &Bill) -> Self {
-        let place = self.place(bill.deployment());
+        let place = self.place(&bill.deployment);
         if let Some(entry) = place.and_then(|place| self.entries.get_mut(place)) {
-            entry.take_chunk(bill.cost().0);
+            entry.take_chunk(bill.cost.0);
         }
         self
     }
@@ -206,24 +214,24 @@ impl Allowances {
     /// `AllowanceExhausted`.
     pub(crate) fn charge(&mut self, bill: &Bill) -> Result<Charged, Status> {
         if self.entries.is_empty() || self.remembers(bill) {
-            return Ok(Charged(bill.digest()));
+            return Ok(Charged(bill.digest));
         }
-        let place = self.place(bill.deployment()).ok_or(Status::AllowanceExhausted)?;
+        let place = self.place(&bill.deployment).ok_or(Status::AllowanceExhausted)?;
         let entry = self.entries.get_mut(place).ok_or(Status::AllowanceExhausted)?;
-        entry.check(bill.cost().0)?;
-        entry.unspent = entry.unspent.checked_sub(bill.cost().0).ok_or(Status::AllowanceExhausted)?;
+        entry.check(bill.cost.0)?;
+        entry.unspent = entry.unspent.checked_sub(bill.cost.0).ok_or(Status::AllowanceExhausted)?;
         if self.remembered.len() >= MAX_REMEMBERED {
             self.remembered.pop_front();
         }
-        self.remembered.push_back(Remembered { digest: bill.digest(), signer: bill.signer(), entry: place });
-        Ok(Charged(bill.digest()))
+        self.remembered.push_back(Remembered { digest: bill.digest, signer: bill.signer, entry: place });
+        Ok(Charged(bill.digest))
     }
 
     fn remembers(&self, bill: &Bill) -> bool {
-        let Some(entry) = self.place(bill.deployment()) else {
+        let Some(entry) = self.place(&bill.deployment) else {
             return false;
         };
-        self.remembered.contains(&Remembered { digest: bill.digest(), signer: bill.signer(), entry })
+        self.remembered.contains(&Remembered { digest: bill.digest, signer: bill.signer, entry })
     }
 
     fn place(&self, deployment: &Deployment) -> Option<usize> {

@@ -2,8 +2,7 @@
 
 use proto::Status;
 
-use crate::allowances::{Charged, Due};
-use crate::checks::Bill;
+use crate::allowances::{Bill, Charged, Due};
 use crate::ports::{Entropy, MonotonicCounter, SecureStore};
 use crate::sealed;
 use crate::state::State;

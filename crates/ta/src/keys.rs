@@ -7,7 +7,7 @@ use proto::{Address, Hash, PaymasterDigest, Signature, Status};
 use zeroize::Zeroizing;
 
 use crate::allowances::Charged;
-use crate::checks::{CheckedMessage, CheckedOperation};
+use crate::checks::{CheckedMessage, CheckedOperation, CheckedSponsorship};
 use crate::ports::Entropy;
 use crate::recover::address_of;
 use crate::secret::Secret;
@@ -69,8 +69,15 @@ impl PaymasterKey {
     }
 
     /// Signs the terms of a sponsorship that was checked and charged.
-    pub(crate) fn sign_sponsorship(&self, sponsorship: &Charged) -> Result<Signature, Status> {
-        let PaymasterDigest(digest) = sponsorship.digest();
+    pub(crate) fn sign_sponsorship(
+        &self,
+        sponsorship: &CheckedSponsorship<'_>,
+        charged: &Charged,
+    ) -> Result<Signature, Status> {
+        if !charged.is_for(sponsorship.bill()) {
+            return Err(Status::SigningFailed);
+        }
+        let PaymasterDigest(digest) = sponsorship.bill().digest;
         sign(&self.0, &Hash(digest))
     }
 }

@@ -9,8 +9,7 @@
 
 use proto::{Status, TeeId};
 
-use crate::allowances::{AllowanceRecords, Allowances, Charged};
-use crate::checks::Bill;
+use crate::allowances::{AllowanceRecords, Allowances, Bill, Charged};
 use crate::older::OlderStateRecord;
 use crate::ports::{Entropy, MonotonicCounter, RecordName, SecureStore};
 use crate::sealed::{self, Layouts, Stored};

@@ -18,7 +18,9 @@ pub fn write(page: &Path, figures: &Figures) -> Outcome<()> {
     let marks = text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
     let (before, after) = marks.ok_or_else(|| format!("{} has no marks for figures", page.display()))?;
     let chart = page.with_extension("svg");
-    fs::write(page, [before, BEGIN, &tables(figures)?, END, after].concat())?;
+    let name = chart.file_name().ok_or("a page without a name")?.to_string_lossy();
+    let figure = format!("![CPU time for each request]({name})\n\n");
+    fs::write(page, [before, BEGIN, &figure, &tables(figures)?, END, after].concat())?;
     Ok(fs::write(chart, chart::of(figures)?)?)
 }
 

@@ -77,9 +77,9 @@ enum AdminCommand {
         /// JSON: `relyingParties` and `ceilings`.
         setup: PathBuf,
     },
-    /// Set how much the TEE may sign for a deployment in all: the sum of worst-case costs, including
-    /// what it has signed already. From the first allowance on, it signs nothing for a deployment
-    /// that has none. `--kms URL` shows what is left in `/admin/signers`.
+    /// Set how much the TEE may sign for a deployment in all: the sum of worst-case costs,
+    /// including what it has signed already. From the first allowance on, it signs nothing for a
+    /// deployment that has none. `--kms URL` shows what is left in `/admin/signers`.
     SetAllowance {
         /// Wei, in decimal or hex: a total, not an increment. A total below what is spent stops
         /// signing.

@@ -69,6 +69,7 @@ fn the_limits_are_those_of_the_wire() {
         limits::MAX_ECHO,
         limits::MAX_SIGNERS,
         limits::MAX_DEPLOYMENTS,
+        limits::MAX_ALLOWANCES,
         limits::MAX_RELYING_PARTIES,
         limits::MAX_RELYING_PARTIES_RECORD,
         limits::MAX_PASSKEYS,

@@ -65,7 +65,7 @@ impl Inner {
         };
         let claim = NonceClaim { signer, nonce: request.approval.nonce, now };
         if let Principal::OwnRelay(_) = case.caller.principal {
-            // Nobody outside has this approval: it is claimed with the row, before the reply leaves.
+            // Nobody outside has seen it: it is claimed with the row, before the reply leaves.
             case.nonce_of_row = Some(claim);
             return Ok(Expected { wallet, asker });
         }

@@ -7,7 +7,7 @@ mod known;
 use alloy_primitives::{KECCAK256_EMPTY, keccak256};
 use proto::{Address, Hash};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use form::Form;
 pub(crate) use known::{IMPLEMENTATIONS, Identity};
@@ -54,7 +54,7 @@ pub enum AccountCode {
 
 /// The functions by which code executes calls. An encoding that it does not have is not understood:
 /// the account would run a fallback instead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CallFunctions {
     /// `execute(address,uint256,bytes)`, `executeBatch(address[],bytes[])`.

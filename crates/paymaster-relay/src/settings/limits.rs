@@ -166,7 +166,7 @@ impl PolicySettings {
 }
 
 /// Code of accounts.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccountCodeSettings {
     /// Keccak-256 of the runtime code that makes the calls: of the account itself, of the

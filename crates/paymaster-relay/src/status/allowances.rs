@@ -22,7 +22,7 @@ pub(super) fn allowances(signers: &Result<KmsSigners, RelayError>, catalogue: &C
     let problems: Vec<_> = catalogue
         .chains()
         .iter()
-        .flat_map(|chain| chain.deployments().iter().map(|deployment| (deployment, chain.largest_cost)))
+        .flat_map(|chain| chain.deployments().iter().map(|deployment| (deployment, chain.largest_cost())))
         .filter_map(|(deployment, largest)| covers(told, deployment, largest).err())
         .map(|missing| missing.to_string())
         .collect();

@@ -5,10 +5,11 @@ mod message;
 mod sign;
 mod sponsor;
 
-use proto::command::{Deployment, Sponsor};
-use proto::{Address, Hash, PaymasterDigest, UserOpHash, Wei};
+use proto::command::Sponsor;
+use proto::{Hash, UserOpHash};
 
 use crate::accounts::Account;
+use crate::allowances::Bill;
 use crate::webauthn::Gesture;
 
 pub use message::check_message;
@@ -19,15 +20,6 @@ pub(crate) struct CheckedSponsorship<'a> {
     command: &'a Sponsor,
     bill: Bill,
     user: Option<UserApproval<'a>>,
-}
-
-/// What a checked sponsorship is charged for.
-#[derive(Clone, Copy)]
-pub(crate) struct Bill {
-    deployment: Deployment,
-    signer: Address,
-    digest: PaymasterDigest,
-    cost: Wei,
 }
 
 /// An operation that the relay and a passkey of that account approved.
@@ -47,28 +39,6 @@ pub(crate) struct CheckedMessage<'a> {
 struct UserApproval<'a> {
     account: &'a Account,
     gesture: Gesture,
-}
-
-impl Bill {
-    /// The deployment that pays.
-    pub(crate) fn deployment(&self) -> &Deployment {
-        &self.deployment
-    }
-
-    /// The address of the key that signs.
-    pub(crate) fn signer(&self) -> Address {
-        self.signer
-    }
-
-    /// The digest to sign, which the paymaster contract checks.
-    pub(crate) fn digest(&self) -> PaymasterDigest {
-        self.digest
-    }
-
-    /// The worst case.
-    pub(crate) fn cost(&self) -> Wei {
-        self.cost
-    }
 }
 
 impl<'a> CheckedOperation<'a> {

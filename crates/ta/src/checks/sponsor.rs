@@ -4,8 +4,9 @@ use proto::command::{Deployment, PasskeyAssertion, Sponsor};
 use proto::paymaster::paymaster_digest;
 use proto::{IntentHash, Permissions, Signature, Status, UserOpHash, UserOperation};
 
-use super::{Bill, CheckedOperation, CheckedSponsorship, UserApproval};
+use super::{CheckedOperation, CheckedSponsorship, UserApproval};
 use crate::accounts::Account;
+use crate::allowances::Bill;
 use crate::ceilings;
 use crate::relay::{self, RelayApproved};
 use crate::system::System;

@@ -20,7 +20,7 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C,
         // be recorded afterwards, the charge stands, and a repetition is not charged again.
         let charged = durable.charge(store, sponsorship.bill())?;
         let system = durable.system()?;
-        let paymaster_signature = system.paymaster_key().sign_sponsorship(&charged)?;
+        let paymaster_signature = system.paymaster_key().sign_sponsorship(&sponsorship, &charged)?;
         let (user_op_hash, operation) = sponsorship.complete(&paymaster_signature);
         let reply = SponsorReply {
             user_op_hash,
