@@ -2,10 +2,9 @@
 //!
 //! `rpc` parses and answers, `sponsor` runs the cycle, `policy` decides, `store` persists, `claims`
 //! finds the first request of its kind, `relay_key` approves, `kms` obtains signatures, `chain`
-//! reads paymasters and nonces, `bundler` passes calls on, `webhook` asks
-//! the operator's servers, `settle` settles reservations, `status`
-//! reports problems. Ports are traits; the caller that builds [`Parts`] chooses their
-//! implementations.
+//! reads paymasters and nonces, `bundler` passes calls on, `webhook` asks and tells the operator's
+//! servers, `settle` settles reservations, `status` reports problems. Ports are traits; the caller
+//! that builds [`Parts`] chooses their implementations.
 
 mod account_code;
 pub mod budget;
@@ -60,4 +59,4 @@ pub use settle::Settler;
 pub use sponsor::Sponsor;
 pub use status::Readiness;
 pub use sweep::Sweeper;
-pub use webhook::Webhooks;
+pub use webhook::{Deliverer, Webhooks};

@@ -85,7 +85,11 @@ impl Node {
         let (register, stop) = (Arc::clone(&open.policies), servers.stop());
         servers.work("policies", async move { register.follow(stop).await });
         stages.reach(RelayReadiness { relay: Arc::clone(&open.readiness), gateway: gateway.clone(), ports: pulses });
-        let OpenRelay { settlers, sweeper, key, store, api_keys, .. } = open;
+        let OpenRelay { settlers, sweeper, deliverers, key, store, api_keys, .. } = open;
+        for deliverer in deliverers {
+            let stop = servers.stop();
+            servers.work("delivery to a webhook", async move { deliverer.run(stop).await });
+        }
         in_the_background(&mut servers, settings, settlers, sweeper, key, hangups);
         Ok(Self { servers, store, api_keys, gateway, stages })
     }

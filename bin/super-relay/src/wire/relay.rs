@@ -16,7 +16,7 @@ use paymaster_relay::register::{PolicyRegister, SqlitePolicies};
 use paymaster_relay::relay_key::{RelayKey, passphrase};
 use paymaster_relay::sqlite::Database;
 use paymaster_relay::store::SqliteStore;
-use paymaster_relay::{Parts, Readiness, RpcServer, Settings, Settler, Sponsor, Sweeper, Webhooks};
+use paymaster_relay::{Deliverer, Parts, Readiness, RpcServer, Settings, Settler, Sponsor, Sweeper, Webhooks};
 use prometheus::Registry;
 use proto::Address;
 
@@ -29,6 +29,8 @@ pub struct OpenRelay {
     /// One for each chain.
     pub settlers: Vec<Arc<Settler>>,
     pub sweeper: Sweeper,
+    /// One for each webhook.
+    pub deliverers: Vec<Deliverer>,
     pub readiness: Arc<Readiness>,
     pub key: Arc<RelayKey>,
     pub store: SqliteStore,
@@ -108,6 +110,7 @@ pub async fn open(
     Ok(OpenRelay {
         rpc: RpcServer::new(&settings.rpc, sponsor, &parts).map_err(start_error("relay"))?,
         sweeper: Sweeper::new(settlers.clone(), &parts),
+        deliverers: Deliverer::of_all(&parts.webhooks, &parts.store),
         readiness: Arc::new(Readiness::new(settlers.clone(), &parts)),
         settlers,
         key,

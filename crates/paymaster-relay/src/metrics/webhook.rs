@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry};
 
 use super::{SECONDS, register};
 
@@ -11,6 +11,9 @@ use super::{SECONDS, register};
 pub(crate) struct WebhookMetrics {
     requests: IntCounterVec,
     seconds: HistogramVec,
+    events: IntGaugeVec,
+    event_age: IntGaugeVec,
+    dropped: IntCounterVec,
 }
 
 /// The outcome of a request to a webhook.
@@ -20,6 +23,8 @@ pub(crate) enum WebhookOutcome {
     Approved,
     /// It denied.
     Denied,
+    /// It was told.
+    Delivered,
     /// No valid answer.
     Failed,
 }
@@ -29,6 +34,7 @@ impl WebhookOutcome {
         match self {
             Self::Approved => "approved",
             Self::Denied => "denied",
+            Self::Delivered => "delivered",
             Self::Failed => "failed",
         }
     }
@@ -52,6 +58,27 @@ impl WebhookMetrics {
                     &["webhook"],
                 )?,
             )?,
+            events: register(
+                registry,
+                IntGaugeVec::new(
+                    Opts::new("relay_webhook_events", "Events that a webhook was not told yet."),
+                    &["webhook"],
+                )?,
+            )?,
+            event_age: register(
+                registry,
+                IntGaugeVec::new(
+                    Opts::new("relay_webhook_event_age_seconds", "Seconds for which the oldest event is delivered."),
+                    &["webhook"],
+                )?,
+            )?,
+            dropped: register(
+                registry,
+                IntCounterVec::new(
+                    Opts::new("relay_webhook_events_dropped_total", "Events that a webhook did not take in time."),
+                    &["webhook"],
+                )?,
+            )?,
         })
     }
 
@@ -60,5 +87,17 @@ impl WebhookMetrics {
         self.requests.with_label_values(&[webhook, kind, outcome.as_str()]).inc();
         let seconds: Histogram = self.seconds.with_label_values(&[webhook]);
         seconds.observe(took.as_secs_f64());
+    }
+
+    /// The events that are not delivered yet, and the seconds since the delivery of the oldest
+    /// began.
+    pub(crate) fn waiting(&self, webhook: &str, count: u64, age: u64) {
+        self.events.with_label_values(&[webhook]).set(i64::try_from(count).unwrap_or(i64::MAX));
+        self.event_age.with_label_values(&[webhook]).set(i64::try_from(age).unwrap_or(i64::MAX));
+    }
+
+    /// Counts events that are no longer delivered.
+    pub(crate) fn dropped(&self, webhook: &str, count: u64) {
+        self.dropped.with_label_values(&[webhook]).inc_by(count);
     }
 }

@@ -14,11 +14,13 @@ use super::http_url::http_url;
 const MOST_CALLS: usize = 1024;
 /// The most repetitions of one request.
 const MOST_RETRIES: u32 = 10;
-/// Seconds: longer than any request may take.
+/// Seconds: 30 days.
+const MOST_DELIVERY: u64 = 30 * 24 * 60 * 60;
+/// Milliseconds: shorter than any request may take.
 const MOST_TIMEOUT: u64 = 20_000;
 
-/// A webhook, which decides about sponsorships of the policies that name it. Its requests are
-/// signed as the specification "Standard Webhooks" says.
+/// A webhook, which decides about sponsorships of the policies that name it, and is told what became
+/// of them. Its requests are signed as the specification "Standard Webhooks" says.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WebhookSettings {
@@ -45,6 +47,10 @@ pub struct WebhookSettings {
     /// What happens to an operation while the webhook gives no valid answer: `refuse` or `allow`.
     #[serde(default)]
     pub on_error: OnError,
+    /// Seconds for which the relay tries to tell the webhook what became of a sponsorship: settled,
+    /// released, or unknown. After that the event is dropped.
+    #[serde(default = "deliver_for_seconds")]
+    pub deliver_for_seconds: u64,
 }
 
 /// What happens to an operation while its webhook gives no valid answer.
@@ -119,6 +125,7 @@ impl WebhookSettings {
             ("webhooks.timeout_milliseconds", self.timeout_milliseconds, 1, MOST_TIMEOUT),
             ("webhooks.retries", self.retries.into(), 0, MOST_RETRIES.into()),
             ("webhooks.max_calls", u64::try_from(self.max_calls).unwrap_or(u64::MAX), 2, MOST_CALLS as u64),
+            ("webhooks.deliver_for_seconds", self.deliver_for_seconds, 60, MOST_DELIVERY),
         ];
         match numbers.into_iter().find(|(_, number, least, most)| !(*least..=*most).contains(number)) {
             Some((key, number, least, most)) => {
@@ -170,4 +177,8 @@ fn retries() -> u32 {
 
 fn max_calls() -> usize {
     32
+}
+
+fn deliver_for_seconds() -> u64 {
+    3 * 24 * 60 * 60
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::quote::cost;
 use super::request::DraftRequest;
 use super::simulation::{document, is_incomplete};
+use crate::clients::ApiKeyId;
 use crate::error::RelayError;
 use crate::policy::calls::{InnerCall, Kind, inner_calls};
 use crate::store::SponsorshipId;
@@ -94,7 +95,7 @@ fn data(question: Question<'_>, draft: &DraftRequest, terms: &Terms, is_proven: 
         "sender": draft.op.sender.to_string(),
         "accountId": draft.account_id.as_str(),
         "provenByPasskey": is_proven,
-        "apiKeyId": draft.caller.key_id().map(|id| id.as_str()),
+        "apiKeyId": draft.caller.key_id().map(ApiKeyId::as_str),
         "intent": draft.intent().to_string(),
         "calls": calls.map(|calls| calls.iter().map(call).collect::<Vec<_>>()),
         "worstCaseWei": cost(draft, terms).0.to_string(),

@@ -282,6 +282,7 @@ impl Approver {
             terms,
             max_cost: Gwei::at_least(cost).ok_or_else(too_low)?,
             created_at: self.clock.now(),
+            webhook: draft.policy.webhook().map(str::to_owned),
         };
         let limits = self.catalogue.policy_set().caps().limits(&sponsorship.charged(), Gwei::at_most(deposit));
         Ok(Proposal { sponsorship, limits, cost, deposit, shadowed })

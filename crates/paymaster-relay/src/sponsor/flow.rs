@@ -210,7 +210,12 @@ impl Sponsor {
         match self.metrics.timed(Stage::Approve, self.approver.decide(request)).await {
             Ok(Approval::New(approved)) => match self.approver.ask_others(&approved, is_proven).await {
                 Ok(()) => Ok(Step::ToSign(approved)),
-                Err(error) => self.give_back(&approved, claim, error).await,
+                Err(error) => {
+                    if !may_be_asked(&error) {
+                        self.store.tell_nobody(approved.reservation()).await?;
+                    }
+                    self.give_back(&approved, claim, error).await
+                }
             },
             Ok(Approval::Known(request)) => {
                 let record = self.known(&request).await?.ok_or(RelayError::InFlight)?;
@@ -378,6 +383,12 @@ impl Sponsor {
         }
         Err(error)
     }
+}
+
+/// Whether the webhook may take the sponsorship for one that it approved, so that it is told that it
+/// was released.
+const fn may_be_asked(error: &RelayError) -> bool {
+    matches!(error, RelayError::WebhookUnavailable { may_be_received: true, .. })
 }
 
 fn build(entry_point: EntryPoint, terms: Terms, signed: Signed) -> Sponsored {

@@ -22,6 +22,7 @@ pub(super) const MIGRATIONS: Migrations = Migrations(&[
     (15, "unknown operations", include_str!("../../migrations/0015_unknown_operations.sql")),
     (17, "policies", include_str!("../../migrations/0017_policies.sql")),
     (18, "ledger", include_str!("../../migrations/0018_ledger.sql")),
+    (19, "webhook events", include_str!("../../migrations/0019_webhook_events.sql")),
 ]);
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The store: every sponsorship from its reservation to its settlement.
 
 mod ledger;
+mod outbox;
 mod record;
 mod sqlite;
 
@@ -12,6 +13,7 @@ pub use ledger::{
     Booking, Entry, EntryState, Ledger, LedgerQuery, Operation, Outcomes, Page, Position, Reconciled, UnknownName,
     UsageBy, UsageQuery, UsageRow,
 };
+pub use outbox::{Event, MinedAt, Outbox, Outcome};
 pub use record::{
     BlocksRead, Contracts, Expired, KeySpace, KeyUse, NewSponsorship, Record, Settled, Settlement, Signed,
     SponsorshipId, State,
@@ -34,7 +36,7 @@ use crate::gwei::Gwei;
 ///
 /// The tests in `tests/relay/store` check these guarantees for every implementation.
 #[async_trait]
-pub trait Store: Ledger {
+pub trait Store: Ledger + Outbox {
     /// The log of its outages.
     fn outages(&self) -> &OutageLog;
 

@@ -137,6 +137,8 @@ pub struct NewSponsorship {
     pub max_cost: Gwei,
     /// Unix seconds.
     pub created_at: u64,
+    /// The webhook that is told what becomes of it.
+    pub webhook: Option<String>,
 }
 
 impl NewSponsorship {

@@ -8,6 +8,9 @@ pub(super) const REQUESTED: &str = "sponsorship.requested";
 /// A sponsorship may be requested later; its user was not asked yet.
 pub(super) const PREVIEWED: &str = "sponsorship.previewed";
 
+/// A sponsorship was settled or released.
+pub(super) const FINALISED: &str = "sponsorship.finalised";
+
 const SECONDS_A_DAY: u64 = 86_400;
 
 /// Type, time and data, as the specification recommends.

@@ -1,11 +1,14 @@
-//! Webhooks: servers of the operator that decide about sponsorships of some policies.
+//! Webhooks: servers of the operator that decide about sponsorships of some policies, and are told
+//! what became of them.
 
+mod deliver;
 mod event;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use reqwest::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
@@ -13,6 +16,8 @@ use serve::LineRation;
 use thiserror::Error;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
+
+pub use deliver::Deliverer;
 
 use crate::metrics::{Metrics, WebhookOutcome};
 use crate::ports::Clock;
@@ -30,6 +35,10 @@ pub(crate) struct Webhook {
     /// For previews, so that those who cause them leave room for sponsorships.
     previews: Semaphore,
     on_error: OnError,
+    /// Seconds.
+    deliver_for: u64,
+    /// Number of events that are delivered at once.
+    deliveries: u32,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     log: LineRation,
@@ -88,6 +97,10 @@ impl Webhooks {
     pub(crate) fn named(&self, name: &str) -> Option<&Arc<Webhook>> {
         self.0.get(name)
     }
+
+    fn iter(&self) -> impl Iterator<Item = &Arc<Webhook>> {
+        self.0.values()
+    }
 }
 
 impl Webhook {
@@ -107,10 +120,17 @@ impl Webhook {
             endpoint,
             previews: Semaphore::new((settings.max_calls / 2).max(1)),
             on_error: settings.on_error,
+            deliver_for: settings.deliver_for_seconds,
+            deliveries: u32::try_from(settings.max_calls / 4).unwrap_or(u32::MAX).clamp(1, 8),
             clock,
             metrics,
             log: LineRation::new(what),
         })
+    }
+
+    /// Its name in the log.
+    fn what(&self) -> &str {
+        self.endpoint.what()
     }
 
     /// Has it decide. While it gives no valid answer, its setting `on_error` decides.
@@ -159,6 +179,22 @@ impl Webhook {
                 .map_err(|_| invalid("the answer is not {\"approve\": true or false, \"reason\"?: text}".to_owned())),
             Answer { status, .. } => Err(invalid(format!("HTTP status {}, expected 200", status.as_u16()))),
         }
+    }
+
+    /// Tells it what became of a sponsorship; it acknowledges with a status of 200 to 299.
+    async fn tell(&self, id: &str, body: &Bytes) -> Result<(), Unanswered> {
+        let begun = Instant::now();
+        let told = match self.endpoint.post(id, body, Weight::Outage).await {
+            Ok(answer) if answer.status.is_success() => Ok(()),
+            Ok(Answer { status, .. }) => Err(Unanswered {
+                detail: format!("{}: HTTP status {}", self.endpoint.what(), status.as_u16()),
+                may_be_received: true,
+            }),
+            Err(error) => Err(error),
+        };
+        let outcome = if told.is_ok() { WebhookOutcome::Delivered } else { WebhookOutcome::Failed };
+        self.metrics.webhooks.request(&self.name, event::FINALISED, outcome, begun.elapsed());
+        told.inspect_err(|error| self.note_failure(event::FINALISED, error))
     }
 
     fn note_failure(&self, kind: &str, error: &Unanswered) {

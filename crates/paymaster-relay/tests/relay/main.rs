@@ -56,4 +56,5 @@ mod tls;
 mod unproven;
 mod validation;
 mod verdicts;
+mod webhook_events;
 mod webhooks;

@@ -379,7 +379,7 @@ fn webhooks_that_cannot_work_are_refused_by_name() {
     };
     assert_eq!(with(|_| ()), Ok(()));
     assert_eq!(with(|all| all["webhooks"][0]["secrets"] = json!([{ "env": "CRM" }, { "file": "old" }])), Ok(()));
-    let refusals: [(fn(&mut Value), &str); 13] = [
+    let refusals: [(fn(&mut Value), &str); 14] = [
         (
             |all| all["policies"][0]["webhook"] = "erp".into(),
             "policies.webhook: policy \"one\": \"erp\" is none of relay.webhooks",
@@ -428,6 +428,10 @@ fn webhooks_that_cannot_work_are_refused_by_name() {
         (
             |all| all["webhooks"][0]["max_calls"] = json!(1),
             "webhooks.max_calls: webhook \"crm\": is 1, and must be from 2 to 1024",
+        ),
+        (
+            |all| all["webhooks"][0]["deliver_for_seconds"] = json!(59),
+            "webhooks.deliver_for_seconds: webhook \"crm\": is 59, and must be from 60 to 2592000",
         ),
     ];
     for (change, expected) in refusals {

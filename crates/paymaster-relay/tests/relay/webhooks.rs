@@ -17,7 +17,7 @@ const REQUESTED: &str = "sponsorship.requested";
 const PREVIEWED: &str = "sponsorship.previewed";
 
 /// The default policy asks that webhook, and `trusting` asks none.
-fn webhook_at(settings: &mut Value, url: &str, more: &Value) {
+pub fn webhook_at(settings: &mut Value, url: &str, more: &Value) {
     let folder = Path::new(settings["database"].as_str().unwrap()).parent().unwrap();
     let file = folder.join("webhook-secret");
     fs::write(&file, format!("{SECRET}\n")).unwrap();

@@ -12,7 +12,8 @@ pub(super) const HAS_OLD_OPEN: &str = "
         SELECT id FROM sponsorships
         WHERE chain_id = ?1 AND valid_until < ?2 AND state IN ('reserved', 'signed')
     )";
-/// What was settled after the last reconciliation is compared by the next one.
+/// What was settled after the last reconciliation is compared by the next one, and what a webhook
+/// was not told yet is read to tell it.
 pub(super) const OLD: &str = "
     SELECT id FROM sponsorships
     WHERE chain_id = ?1 AND created_at < ?2 AND valid_until < ?2
@@ -22,6 +23,7 @@ pub(super) const OLD: &str = "
             WHERE last.chain_id = sponsorships.chain_id AND last.entry_point = sponsorships.entry_point
                 AND last.paymaster = sponsorships.paymaster AND last.block < sponsorships.settled_block
         )
+        AND NOT EXISTS (SELECT webhook FROM webhook_events WHERE sponsorship_id = sponsorships.id)
     ORDER BY created_at LIMIT ?3";
 pub(super) const KEEP_KEY: &str = "
     INSERT OR IGNORE INTO kept_keys (chain_id, key_space, idempotency_key, intent_hash)

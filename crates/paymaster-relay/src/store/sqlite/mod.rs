@@ -7,6 +7,7 @@ mod forget;
 mod keys;
 mod known_blocks;
 mod ledger;
+mod outbox;
 #[cfg(test)]
 mod plans;
 mod reserve;

@@ -4,7 +4,7 @@
 use sqlx::{AssertSqlSafe, SqlitePool};
 use tempfile::TempDir;
 
-use super::{SqliteStore, booked, counters, expired, forget, keys, known_blocks, ledger, reserve, settle};
+use super::{SqliteStore, booked, counters, expired, forget, keys, known_blocks, ledger, outbox, reserve, settle};
 
 /// All statements that run while the store is open, except for the probe and the comparison at its
 /// start.
@@ -38,6 +38,15 @@ fn statements() -> Vec<String> {
         expired::SETTLE_UNKNOWN,
         expired::SETTLE_MISSED,
         expired::OF_OPERATION,
+        outbox::TELL,
+        outbox::TELL_NOBODY,
+        outbox::DUE,
+        outbox::BEGIN,
+        outbox::FORGET,
+        outbox::POSTPONE,
+        outbox::DROP,
+        outbox::HAS_OLD,
+        outbox::WAITING,
         super::NEXT_BLOCKS,
         super::RESERVED,
         super::NEXT_BLOCK,
@@ -87,7 +96,7 @@ async fn no_step_of_a_reservation_or_settlement_looks_at_more_sponsorships_than_
     let dir = TempDir::new().unwrap();
     let store = SqliteStore::open(&dir.path().join("relay.db")).await.unwrap();
     let of_triggers = of_triggers(&store.database().pool()).await;
-    assert_eq!(of_triggers.len(), 8, "{of_triggers:?}");
+    assert_eq!(of_triggers.len(), 9, "{of_triggers:?}");
     for statement in statements().into_iter().chain(of_triggers) {
         let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
         let plan: Vec<(i64, i64, i64, String)> =

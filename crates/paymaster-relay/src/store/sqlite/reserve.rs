@@ -3,7 +3,7 @@
 
 use sqlx::SqliteConnection;
 
-use super::{counters, keys};
+use super::{counters, keys, outbox};
 use crate::budget::Limit;
 use crate::sqlite::{Changes, signed};
 use crate::store::{KeyUse, NewSponsorship, Reserved, StoreError};
@@ -41,6 +41,9 @@ pub(super) async fn reserve(
             return why_not(connection, &sponsorship).await.map(Changes::Undone);
         }
         Err(error) => return Err(StoreError::new(error)),
+    }
+    if let Some(webhook) = &sponsorship.webhook {
+        outbox::tell(connection, &sponsorship.id, webhook).await?;
     }
     begin_settlement(connection, &sponsorship).await?;
     let totals = counters::totals(connection, &sponsorship.id).await?;

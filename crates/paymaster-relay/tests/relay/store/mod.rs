@@ -3,6 +3,7 @@
 
 mod known_blocks;
 mod ledger;
+mod outbox;
 mod reserving;
 pub mod samples;
 mod settling;
@@ -124,6 +125,10 @@ macro_rules! promises {
                     blocks_are_told_from_the_lowest_on_and_keep_their_hash,
                     blocks_read_from_another_chain_are_reread,
                     blocks_of_one_chain_are_none_of_another;
+                outbox:
+                    each_end_of_a_sponsorship_with_a_webhook_is_one_event,
+                    an_event_is_due_until_it_is_forgotten_or_too_old,
+                    of_a_reservation_that_no_webhook_approved_none_is_told;
             }
         }
     };

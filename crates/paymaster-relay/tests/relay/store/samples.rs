@@ -144,6 +144,7 @@ pub fn sponsorship(number: u8, principal: Principal, api_key: Option<ApiKeyId>) 
         },
         max_cost: gwei(COST),
         created_at: 1,
+        webhook: None,
     }
 }
 

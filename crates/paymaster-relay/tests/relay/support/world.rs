@@ -22,7 +22,7 @@ use paymaster_relay::register::{PolicyRegister, SqlitePolicies};
 use paymaster_relay::relay_key::{RelayKey, passphrase};
 use paymaster_relay::settings::Settings;
 use paymaster_relay::store::{SqliteStore, Store};
-use paymaster_relay::{Parts, Readiness, RelayError, RpcServer, Settler, Sponsor, Sweeper, Webhooks};
+use paymaster_relay::{Deliverer, Parts, Readiness, RelayError, RpcServer, Settler, Sponsor, Sweeper, Webhooks};
 use prometheus::Registry;
 use proto::command::{Deployment, RelayApproval, SignWithHybridKey, SignatureScheme};
 use proto::digest::intent_hash;
@@ -75,6 +75,8 @@ pub struct Relay {
     /// The settlers, one per chain.
     pub settlers: Vec<Arc<Settler>>,
     pub sweeper: Arc<Sweeper>,
+    /// One for each webhook.
+    pub deliverers: Vec<Deliverer>,
     pub readiness: Readiness,
     pub policies: Arc<PolicyRegister>,
     pub parts: Parts,
@@ -447,6 +449,7 @@ async fn open(
     let relay = Relay {
         rpc: Arc::new(RpcServer::new(&settings.rpc, sponsor, &parts).unwrap()),
         sweeper: Arc::new(Sweeper::new(settlers.clone(), &parts)),
+        deliverers: Deliverer::of_all(&parts.webhooks, &parts.store),
         readiness: Readiness::new(settlers.clone(), &parts),
         settler: Arc::clone(&settlers[0]),
         settlers,
