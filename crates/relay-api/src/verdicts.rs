@@ -22,7 +22,7 @@ pub struct DryRun {
 #[serde(rename_all = "camelCase")]
 pub struct Verdict {
     /// The rule's setting; or `operation` (what EntryPoint and chain refuse in any case), `tee`
-    /// (permissions of the relay's key, ceilings), `reservations`, `simulate`.
+    /// (permissions of the relay's key, ceilings), `reservations`, `simulate`, `webhook`.
     pub rule: String,
     /// What it says.
     pub outcome: Outcome,

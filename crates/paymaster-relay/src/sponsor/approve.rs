@@ -13,7 +13,7 @@ use super::known::{check_paymaster, check_policy, needs_renewal, needs_signing};
 use super::quote::{Quote, Quoter};
 use super::request::{DraftRequest, SponsorRequest};
 use super::simulation;
-use super::verdicts::{RESERVATIONS, SIMULATE, TEE, Verdict};
+use super::verdicts::{RESERVATIONS, SIMULATE, TEE, Verdict, WEBHOOK};
 use crate::budget::{Excess, Limit};
 use crate::catalogue::Catalogue;
 use crate::error::RelayError;
@@ -175,7 +175,7 @@ impl Approver {
         let is_proven = principal.is_proven();
         let (mut verdicts, quote) = self.quoter.survey(draft, gas, is_proven).await?;
         let Some(quote) = quote else {
-            let checks = [TEE, RESERVATIONS].into_iter().chain(draft.policy.simulates().then_some(SIMULATE));
+            let checks = [TEE, RESERVATIONS].into_iter().chain(checks_by_others(draft));
             verdicts.extend(checks.map(|check| Verdict::not_evaluated(check, NO_TERMS)));
             return Ok(verdicts);
         };
@@ -189,10 +189,11 @@ impl Approver {
             Err(error) => Err(error),
         };
         verdicts.push(Verdict::of_check(RESERVATIONS, reserved)?.0);
-        if draft.policy.simulates() {
+        for check in checks_by_others(draft) {
             verdicts.push(match verdicts.iter().all(Verdict::has_passed) {
-                true => Verdict::of_check(SIMULATE, simulation::preview(draft, &terms, gas).await)?.0,
-                false => Verdict::not_evaluated(SIMULATE, "the operation is refused without it"),
+                true if check == SIMULATE => Verdict::of_check(check, simulation::preview(draft, &terms, gas).await)?.0,
+                true => Verdict::of_check(check, self.webhook.previewed(draft, &terms, gas, is_proven).await)?.0,
+                false => Verdict::not_evaluated(check, "the operation is refused without it"),
             });
         }
         Ok(verdicts)
@@ -287,6 +288,12 @@ impl Approver {
         let limits = self.catalogue.policy_set().caps().limits(&sponsorship.charged(), Gwei::at_most(deposit));
         Ok(Proposal { sponsorship, limits, cost, deposit, shadowed })
     }
+}
+
+/// The checks for which the policy has others asked.
+fn checks_by_others(draft: &DraftRequest) -> impl Iterator<Item = &'static str> {
+    let policy = &draft.policy;
+    policy.simulates().then_some(SIMULATE).into_iter().chain(policy.webhook().map(|_| WEBHOOK))
 }
 
 impl Approved {

@@ -13,6 +13,8 @@ pub(super) const TEE: &str = "tee";
 pub(super) const RESERVATIONS: &str = "reservations";
 /// A bundler's simulation.
 pub(super) const SIMULATE: &str = "simulate";
+/// The decision of the policy's webhook.
+pub(super) const WEBHOOK: &str = "webhook";
 
 /// What one rule or check says.
 #[derive(Debug)]
@@ -96,5 +98,6 @@ const fn is_about_the_request(error: &RelayError) -> bool {
             | RelayError::DepositTooLow { .. }
             | RelayError::TooMuchReserved { .. }
             | RelayError::SimulationFailed { .. }
+            | RelayError::WebhookDenied { .. }
     )
 }

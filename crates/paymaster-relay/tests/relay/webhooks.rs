@@ -288,6 +288,26 @@ async fn a_stub_is_asked_about_once_it_has_a_cost() {
 }
 
 #[tokio::test]
+async fn the_verdict_of_a_webhook_is_asked_for_if_everything_else_passes() {
+    let (world, hook) = world(json!({})).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let passkey = world.approval(&mut dapp, &op).await;
+    let verdict = async |op: &Value| {
+        let params = json!([op, ACCOUNT, passkey, { "dryRun": true }]);
+        let answer = world.client.call(SPONSOR, params).await.unwrap();
+        let verdicts = answer["verdicts"].as_array().unwrap();
+        let verdict = verdicts.iter().find(|verdict| verdict["rule"] == "webhook").unwrap();
+        (verdict["outcome"].clone(), verdict["reason"].clone())
+    };
+    assert_eq!(verdict(&op).await, (json!("passed"), Value::Null));
+    hook.says(HookSays::Body(r#"{"approve":false}"#.to_owned()));
+    assert_eq!(verdict(&op).await, (json!("refused"), json!("webhook_denied")));
+    assert_eq!((hook.sent_of(PREVIEWED).len(), hook.sent().len()), (2, 2));
+    assert_nothing_is_left(&world).await;
+}
+
+#[tokio::test]
 async fn with_two_secrets_each_request_is_signed_with_both() {
     let hook = Hook::start();
     let world = World::with(V07, ETHER, |settings| {

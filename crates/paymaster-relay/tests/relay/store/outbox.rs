@@ -1,11 +1,11 @@
 //! Events for webhooks.
 
 use paymaster_relay::store::{NewSponsorship, Outcome, Store};
+use proto::Wei;
 
 use super::Storage;
 use super::samples::{
-    GWEI, NEVER, contracts, deployment, gwei, proven, read, release_expired, reserve, reserve_signed, signed,
-    sponsorship,
+    GWEI, NEVER, contracts, deployment, proven, read, release_expired, reserve, reserve_signed, signed, sponsorship,
 };
 
 fn sample(number: u8) -> NewSponsorship {
@@ -32,7 +32,7 @@ pub async fn each_end_of_a_sponsorship_with_a_webhook_is_one_event(storage: &dyn
     for _ in 0..2 {
         store.settle(&deployment(), &mined).await.unwrap();
     }
-    assert!(store.settle_unknown(&samples[1].id, NEVER, 2, gwei(GWEI)).await.unwrap());
+    assert!(store.settle_unknown(&samples[1].id, NEVER, 2, Wei(GWEI)).await.unwrap());
     assert_eq!(release_expired(&*store, contracts(), NEVER).await, 2);
     let store = storage.open().await;
     let mut expected: Vec<_> = samples
