@@ -29,6 +29,7 @@ mod disk_full;
 mod fees;
 mod idempotency;
 mod invitations;
+mod killed;
 mod lists;
 mod logged;
 mod node;
