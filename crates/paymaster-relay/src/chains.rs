@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::bundler::Bundlers;
 use crate::catalogue::ChainCatalogue;
-use crate::chain::{ChainTime, EntryPointReader};
+use crate::chain::{ChainTime, EntryPointReader, Price};
 use crate::error::RequestError;
 use crate::ports::Clock;
 
@@ -19,13 +19,16 @@ pub struct Chain {
     pub time: ChainTime,
     /// Its bundlers, if the settings list any.
     pub bundlers: Option<Bundlers>,
+    /// The price of its coin, if the settings have one.
+    pub price: Option<Price>,
 }
 
 impl Chain {
     /// Creates it without any block seen.
     #[must_use]
     pub fn new(catalogue: Arc<ChainCatalogue>, reader: Arc<dyn EntryPointReader>, clock: Arc<dyn Clock>) -> Self {
-        Self { catalogue, reader, time: ChainTime::new(clock), bundlers: None }
+        let price = catalogue.price.map(|source| Price::new(source, Arc::clone(&reader), Arc::clone(&clock)));
+        Self { catalogue, reader, time: ChainTime::new(clock), bundlers: None, price }
     }
 
     /// The same with these bundlers.

@@ -40,6 +40,7 @@ mod secp256k1;
 pub mod settings;
 pub mod settle;
 mod signed_http;
+pub mod spend;
 pub mod sponsor;
 pub mod sqlite;
 pub mod status;

@@ -16,11 +16,15 @@ use crate::gwei::Gwei;
 use crate::metrics::Metrics;
 use crate::outage::{Needs, Outage, rounds};
 use crate::parts::Parts;
+use crate::ports::Clock;
 use crate::relay_key::RelayKey;
 use crate::settle::Settler;
 use crate::store::Store;
 
 const EVERY: Duration = Duration::from_secs(5);
+/// Seconds for which the counters of a window outlive it: a clock that was ahead and is set right
+/// grants no limit twice.
+const WINDOWS_KEPT: u64 = 7 * 24 * 60 * 60;
 
 /// Does periodic work, whether or not there are requests.
 pub struct Sweeper {
@@ -30,14 +34,15 @@ pub struct Sweeper {
     relay_key: Arc<RelayKey>,
     metrics: Arc<Metrics>,
     api_keys: Arc<ApiKeys>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Sweeper {
     /// Does nothing yet. There is one settler per chain.
     #[must_use]
     pub fn new(settlers: Vec<Arc<Settler>>, parts: &Parts) -> Self {
-        let Parts { store, claims, relay_key, metrics, api_keys, .. } = parts.clone();
-        Self { settlers, store, claims, relay_key, metrics, api_keys }
+        let Parts { store, claims, relay_key, metrics, api_keys, clock, .. } = parts.clone();
+        Self { settlers, store, claims, relay_key, metrics, api_keys, clock }
     }
 
     /// Sweeps until stopped; a chain whose node does not answer delays no other.
@@ -66,6 +71,7 @@ impl Sweeper {
         }
         self.api_keys.save_usage().await?;
         self.claims.tidy().await?;
+        self.store.forget_windows(self.clock.now().saturating_sub(WINDOWS_KEPT)).await?;
         self.metrics.key_age(self.relay_key.age().await);
         Ok(())
     }

@@ -11,13 +11,18 @@ use crate::user_operation::UserOperation;
 /// 128 bits.
 #[must_use]
 pub fn worst_case_cost(op: &UserOperation, version: EntryPointVersion, terms: &Terms) -> Option<Wei> {
+    worst_case_gas(op, version, terms)?.checked_mul(op.max_fee_per_gas).map(Wei)
+}
+
+/// The gas of [`worst_case_cost`].
+#[must_use]
+pub fn worst_case_gas(op: &UserOperation, version: EntryPointVersion, terms: &Terms) -> Option<u128> {
     let own = op.call_gas_limit.checked_add(op.pre_verification_gas)?;
-    let gas = if version == EntryPointVersion::V06 {
-        own.checked_add(op.verification_gas_limit.checked_mul(3)?)?
+    if version == EntryPointVersion::V06 {
+        own.checked_add(op.verification_gas_limit.checked_mul(3)?)
     } else {
         own.checked_add(op.verification_gas_limit)?
             .checked_add(terms.verification_gas_limit)?
-            .checked_add(terms.post_op_gas_limit)?
-    };
-    gas.checked_mul(op.max_fee_per_gas).map(Wei)
+            .checked_add(terms.post_op_gas_limit)
+    }
 }

@@ -38,7 +38,7 @@ pub mod webauthn;
 
 pub use account_id::AccountId;
 pub use bytes::Bounded;
-pub use cost::worst_case_cost;
+pub use cost::{worst_case_cost, worst_case_gas};
 pub use entry_point::{EntryPoint, EntryPointVersion};
 pub use intents::{IntentList, InvalidIntents};
 pub use number::{Quantity, Uint256, Wei};

@@ -58,6 +58,7 @@ const HINTS: Readonly<Record<string, string>> = {
   policy_api_key_not_allowed: "Send the API key that the policy is for, or use another policy.",
   policy_disabled: "Name another policy by policyId, or ask the operator.",
   policy_ended: "The policy is over: use another one.",
+  policy_limit_reached: "Wait until limits.resetAt (Unix seconds): limits.rule names the limit.",
   policy_not_allowed: "Use one of limits.supported as policyId, or none.",
   policy_not_started: "Wait until limits.limit (Unix seconds), or use another policy.",
   policy_origin_not_allowed: "Serve the page from an origin that the policy lists, or use another policy.",

@@ -29,7 +29,7 @@ export interface RelayLimits {
   bundler?: { code: number; message: string; data?: unknown };
   /** The paymaster that the relay uses, or that signed before. */
   paymaster?: string;
-  /** Unix seconds at which the quota is full again. */
+  /** Unix seconds at which the quota is full again, or the limit's next window begins. */
   resetAt?: number;
   /** Unix seconds until which the account has to wait. */
   until?: number;

@@ -10,6 +10,7 @@ use super::validity::Validity;
 use crate::deployment::Deployment;
 use crate::error::RequestError;
 use crate::policy::Policy;
+use crate::settings::PriceSource;
 
 /// The configuration that a request for one chain is looked up in.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub struct ChainCatalogue {
     pub is_listed: bool,
     /// Number of blocks on top of a final one.
     pub confirmations: u64,
+    /// The source of the price of its coin.
+    pub price: Option<PriceSource>,
     /// How long sponsorships are valid.
     pub validity: Validity,
     pub(super) deployments: Vec<Deployment>,

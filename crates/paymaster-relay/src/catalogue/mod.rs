@@ -18,6 +18,7 @@ pub use validity::Validity;
 use crate::deployment::Deployment;
 use crate::policy::Policy;
 use crate::settings::{ChainSettings, DeploymentSettings, LedgerSettings, PolicySettings, Settings, SettingsError};
+use crate::spend::SpendLimits;
 
 /// The configuration that a request is looked up in.
 #[derive(Clone, Debug)]
@@ -113,6 +114,7 @@ fn of_one(
         is_listed: chain.is_listed,
         confirmations: chain.confirmations,
         validity: Validity::on(chain, settings)?,
+        price: chain.price_source()?,
         deployments,
         policies: Arc::clone(policies),
     })
@@ -161,6 +163,8 @@ fn check_deployments(deployments: &[Deployment]) -> Result<(), SettingsError> {
 
 fn check_policy(policy: &PolicySettings, settings: &Settings) -> Result<(), SettingsError> {
     policy.chain_ids.iter().try_for_each(|chain_id| check_known("policies.chain_ids", *chain_id, settings))?;
+    SpendLimits::check(&policy.id, &policy.limits)?;
+    check_price(policy, settings)?;
     contradictions::check(policy, settings)?;
     account_codes::check(policy)?;
     check_webhook(policy, settings)?;
@@ -174,6 +178,16 @@ fn check_webhook(policy: &PolicySettings, settings: &Settings) -> Result<(), Set
     }
     let problem = format!("policy {:?}: {name:?} is none of relay.webhooks", policy.id);
     Err(SettingsError::Invalid { key: "policies.webhook", problem })
+}
+
+/// A limit in US dollars needs the price of every chain's coin.
+fn check_price(policy: &PolicySettings, settings: &Settings) -> Result<(), SettingsError> {
+    let lacking = settings.all_chains().iter().find(|chain| policy.is_open_on(chain.chain_id) && chain.price.is_none());
+    let Some(chain) = lacking.filter(|_| policy.limits.iter().any(|limit| limit.max_usd.is_some())) else {
+        return Ok(());
+    };
+    let problem = format!("policy {:?} has a limit in US dollars", policy.id);
+    Err(chain.invalid(["chain.price", "chains.price"], &format!("missing: {problem}")))
 }
 
 /// A policy that simulates could sponsor nothing on a chain without bundlers.

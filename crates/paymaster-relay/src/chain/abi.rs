@@ -21,6 +21,10 @@ sol! {
     function maxWindow() returns (uint32);
     event Deposited(address indexed account, uint256 totalDeposit);
     event Withdrawn(address indexed account, address withdrawAddress, uint256 amount);
+    function decimals() returns (uint8);
+    function latestRoundData() returns (
+        uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound
+    );
     event UserOperationEvent(
         bytes32 indexed userOpHash,
         address indexed sender,

@@ -10,6 +10,7 @@ mod mined;
 mod nobody;
 mod node;
 mod nonces;
+mod price;
 mod rpc;
 mod simulations;
 mod time;
@@ -23,6 +24,7 @@ use proto::{Address, Hash, Uint256, UserOpHash, UserOperation, Wei};
 use thiserror::Error;
 
 pub(crate) use nobody::operation_of_nobody;
+pub use price::{FeedAnswer, Price, PriceError};
 pub use rpc::RpcChain;
 pub(crate) use time::Now;
 pub use time::{ChainTime, ClockError};
@@ -162,6 +164,12 @@ pub trait EntryPointReader: Send + Sync {
     /// # Errors
     /// [`ChainError`]; [`ChainError::Contract`] also if it has no such function of that version.
     async fn is_of_version(&self, deployment: &Deployment) -> Result<bool, ChainError>;
+
+    /// The answer of a price feed on the chain (`latestRoundData`, `decimals`).
+    ///
+    /// # Errors
+    /// [`ChainError`].
+    async fn feed_answer(&self, feed: Address) -> Result<FeedAnswer, ChainError>;
 
     /// EIP-155 chain id of the node.
     ///

@@ -8,7 +8,10 @@ use alloy_rpc_client::BatchRequest;
 use async_trait::async_trait;
 use proto::{Address, EntryPointVersion, Hash, Uint256, UserOpHash, UserOperation, Wei};
 
-use super::abi::{activationDelayCall, balanceOfCall, isActiveSignerCall, maxWindowCall, signerOfCall};
+use super::abi::{
+    activationDelayCall, balanceOfCall, decimalsCall, isActiveSignerCall, latestRoundDataCall, maxWindowCall,
+    signerOfCall,
+};
 use super::account_code;
 use super::creation::Factories;
 use super::facts;
@@ -17,7 +20,7 @@ use super::mined;
 use super::node::{Node, wei};
 use super::nonces;
 use super::tip::Tip;
-use super::{AccountOp, Block, ChainError, DepositEvent, EntryPointReader, Facts, Nonces, version};
+use super::{AccountOp, Block, ChainError, DepositEvent, EntryPointReader, Facts, FeedAnswer, Nonces, version};
 use crate::account_code::AccountCode;
 use crate::clients::Asker;
 use crate::deployment::Deployment;
@@ -177,6 +180,16 @@ impl EntryPointReader for RpcChain {
 
     async fn chain_id(&self) -> Result<u64, ChainError> {
         self.node.ask(self.node.provider().get_chain_id()).await
+    }
+
+    async fn feed_answer(&self, feed: Address) -> Result<FeedAnswer, ChainError> {
+        let (round, decimals) = (latestRoundDataCall {}, decimalsCall {});
+        let (round, decimals) = tokio::try_join!(self.node.call(feed, &round), self.node.call(feed, &decimals))?;
+        Ok(FeedAnswer {
+            answer: i128::try_from(round.answer).unwrap_or_default(),
+            decimals,
+            updated_at: round.updatedAt.saturating_to(),
+        })
     }
 
     async fn has_code(&self, address: Address) -> Result<bool, ChainError> {

@@ -15,12 +15,13 @@ pub use self::request::RequestError;
 
 use crate::budget::{Bound, Scope};
 use crate::bundler_refusal::BundlerRefusal;
-use crate::chain::{ChainError, ClockError};
+use crate::chain::{ChainError, ClockError, PriceError};
 use crate::claims::ClaimStoreError;
 use crate::gwei::Gwei;
 use crate::kms::KmsError;
 use crate::policy::Violation;
 use crate::ports::EntropyUnavailable;
+use crate::spend::Overspent;
 use crate::store::StoreError;
 
 /// The codes of [`Status`] that concern a passkey's assertion.
@@ -150,6 +151,14 @@ pub enum RelayError {
         /// The limit.
         limit: Bound,
     },
+    /// A limit of the policy on spending would be exceeded.
+    #[error("policy {policy_id:?}: {overspent}")]
+    PolicyLimitReached {
+        /// The policy.
+        policy_id: String,
+        /// The limit.
+        overspent: Overspent,
+    },
     /// The paymaster's owner paused it: the chain would refuse the operation.
     #[error("the paymaster is paused")]
     PaymasterPaused,
@@ -187,6 +196,9 @@ pub enum RelayError {
     /// The chain cannot answer now.
     #[error("the chain cannot answer now")]
     ChainUnavailable(#[source] ChainError),
+    /// A limit in US dollars needs the price of the chain's coin, and there is none now.
+    #[error("the price of the chain's coin is not known now, which a limit in US dollars needs")]
+    PriceUnavailable(#[from] PriceError),
     /// A contract is not the configured one.
     #[error("a contract on chain is not the one that this relay is configured for")]
     ContractMismatch(#[source] ChainError),
@@ -272,6 +284,9 @@ impl RelayError {
         match self {
             Self::TooMuchReserved { scope: scope @ Scope::Account, rule, limit } => {
                 Self::TooMuchReserved { scope, rule, limit: limit.alone() }
+            }
+            Self::PolicyLimitReached { policy_id, overspent } => {
+                Self::PolicyLimitReached { policy_id, overspent: overspent.before_proof() }
             }
             Self::PolicyConflict { is_mined, asked, .. } => Self::PolicyConflict { stored: None, is_mined, asked },
             Self::TooManyRefusals { limit, .. } => Self::TooManyRefusals { limit, until: None },

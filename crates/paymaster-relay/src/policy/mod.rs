@@ -19,6 +19,7 @@ pub use rules::{RuleVerdict, Violation};
 pub use standing::{ListedStandings, Standing, Standings};
 
 use crate::settings::PolicySettings;
+use crate::spend::SpendLimits;
 use conditions::Conditions;
 use rules::Rules;
 
@@ -39,6 +40,7 @@ pub struct Policy {
     not_after: Option<u64>,
     /// `None` if it accepts any code.
     proxies: Option<HashSet<Hash>>,
+    limits: SpendLimits,
     rules: Rules,
 }
 
@@ -55,6 +57,7 @@ impl From<&PolicySettings> for Policy {
             validity_seconds: settings.validity_seconds,
             not_after: settings.not_after.map(|time| time.0),
             proxies: settings.restricts_code().then(|| settings.account_proxies.iter().copied().collect()),
+            limits: SpendLimits::from(&settings.limits[..]),
             rules: Rules::of(settings),
         }
     }
@@ -120,6 +123,12 @@ impl Policy {
     #[must_use]
     pub fn not_after(&self) -> Option<u64> {
         self.not_after
+    }
+
+    /// The limits on what it spends over time.
+    #[must_use]
+    pub fn limits(&self) -> &SpendLimits {
+        &self.limits
     }
 
     /// Checks every rule that is not in shadow. Pure and sync: the same case always gets the same

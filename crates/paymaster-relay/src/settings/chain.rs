@@ -8,6 +8,7 @@ use url::Url;
 use super::bundler::BundlerSettings;
 use super::error::SettingsError;
 use super::http_url::http_url;
+use super::price::PriceSettings;
 
 /// A chain.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -37,6 +38,9 @@ pub struct ChainSettings {
     /// Bundlers, if it is one of `chains`; those of the only chain are `relay.bundler`.
     #[serde(default)]
     pub bundler: Option<BundlerSettings>,
+    /// The price of its coin, for policies with limits in US dollars.
+    #[serde(default)]
+    pub price: Option<PriceSettings>,
 }
 
 impl ChainSettings {

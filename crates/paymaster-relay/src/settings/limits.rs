@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::amount::WeiAmount;
 use super::functions::FunctionSettings;
 use super::gas::GasAmount;
+use super::spend_limit::SpendLimitSettings;
 use super::utc_time::UtcTime;
 use crate::account_code::CallFunctions;
 
@@ -81,9 +82,13 @@ pub struct PolicySettings {
     #[serde(default)]
     pub any_account_code: bool,
     /// Wei. The maximum worst-case cost of an operation: the prefund that the EntryPoint takes. It
-    /// bounds one operation, not the total over time, and fees may be as high as it allows: with
-    /// `default_account`, each account can use up the whole deposit, one operation after the other.
+    /// bounds one operation, not the total over time, and fees may be as high as it allows: without
+    /// `limits`, with `default_account`, each account can use up the whole deposit, one operation
+    /// after the other.
     pub max_cost_per_operation: WeiAmount,
+    /// How much it spends over time, counted before anything is signed.
+    #[serde(default)]
+    pub limits: Vec<SpendLimitSettings>,
     /// The maximum `callGasLimit`. Gas that is paid for without being used is the bundler's gain,
     /// and users can be their own bundlers: EntryPoints from v0.7 on charge a tenth of unused gas.
     /// Unset: any.

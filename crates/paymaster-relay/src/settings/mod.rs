@@ -12,10 +12,12 @@ mod http_url;
 mod ledger;
 mod limits;
 mod page;
+mod price;
 mod redis;
 mod relay_key;
 mod reservations;
 mod rpc;
+mod spend_limit;
 mod utc_time;
 mod webhook;
 
@@ -37,11 +39,13 @@ pub use limits::{
     AccountCodeSettings, AccountSettings, Membership, PolicySettings, Selector, StandingSettings, TargetSettings,
 };
 pub use page::PageSettings;
+pub use price::{PriceSettings, PriceSource, UsdAmount};
 pub use redis::RedisSettings;
 pub(crate) use relay_key::PassphrasePlace;
 pub use relay_key::RelayKeySettings;
 pub use reservations::ReservationSettings;
 pub use rpc::RpcSettings;
+pub use spend_limit::{Per, SpendLimitSettings, Window};
 pub use utc_time::UtcTime;
 pub(crate) use webhook::SecretPlace;
 pub use webhook::{OnError, SecretSettings, WebhookSettings};

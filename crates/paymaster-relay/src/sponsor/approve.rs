@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use proto::json::GasFields;
-use proto::{Terms, Wei};
+use proto::{EntryPoint, Terms, Wei, worst_case_gas};
 
 use super::approval_by_webhook::WebhookApproval;
 use super::attribute::Attributed;
@@ -23,6 +23,7 @@ use crate::parts::Parts;
 use crate::paymaster_signers::PaymasterSigners;
 use crate::policy::Violation;
 use crate::ports::Clock;
+use crate::spend::{Amounts, Charge, Overspent, Spender};
 use crate::store::{NewSponsorship, Principal, Record, Reserved, SponsorshipId, Store};
 
 /// A request that may be signed once: it holds the reservation, cannot be copied, and is consumed
@@ -85,6 +86,7 @@ impl Approver {
             Reserved::AlreadyRecorded => Ok(Approval::Known(Box::new(attributed))),
             Reserved::KeyTaken { is_mined } => Err(RelayError::IdempotencyConflict { is_mined }),
             Reserved::OverLimit(excess) => Err(proposal.over(excess)),
+            Reserved::Overspent(overspent) => Err(proposal.overspent(overspent)),
         }
     }
 
@@ -161,6 +163,7 @@ impl Approver {
                 Ok(terms)
             }
             Reserved::OverLimit(excess) => Err(proposal.over(excess)),
+            Reserved::Overspent(overspent) => Err(proposal.overspent(overspent)),
         }
     }
 
@@ -181,9 +184,10 @@ impl Approver {
         };
         let terms = quote.terms;
         verdicts.push(Verdict::of_check(TEE, self.grants.check(draft, &terms, is_proven).await)?.0);
-        let reserved = match self.proposal(draft, principal, None, quote) {
+        let reserved = match self.proposal(draft, principal, None, quote).await {
             Ok(proposal) => match self.store.would_reserve(&proposal.sponsorship, &proposal.limits).await? {
                 Reserved::OverLimit(excess) => Err(proposal.over(excess)),
+                Reserved::Overspent(overspent) => Err(proposal.overspent(overspent)),
                 Reserved::Recorded | Reserved::AlreadyRecorded | Reserved::KeyTaken { .. } => Ok(()),
             },
             Err(error) => Err(error),
@@ -256,10 +260,10 @@ impl Approver {
     ) -> Result<Proposal, RelayError> {
         let quote = self.quoter.quote(draft, gas, principal.is_proven()).await?;
         self.grants.check(draft, &quote.terms, principal.is_proven()).await?;
-        self.proposal(draft, principal, idempotency_key, quote)
+        self.proposal(draft, principal, idempotency_key, quote).await
     }
 
-    fn proposal(
+    async fn proposal(
         &self,
         draft: &DraftRequest,
         principal: Principal,
@@ -267,7 +271,7 @@ impl Approver {
         Quote { terms, cost, deposit, block, shadowed }: Quote,
     ) -> Result<Proposal, RelayError> {
         let too_low = || RelayError::DepositTooLow { cost, deposit, reserved: Gwei::default() };
-        let sponsorship = NewSponsorship {
+        let mut sponsorship = NewSponsorship {
             id: SponsorshipId::new(),
             intent: draft.intent(),
             account_id: draft.account_id.clone(),
@@ -282,9 +286,12 @@ impl Approver {
             account_nonce: draft.op.nonce,
             terms,
             max_cost: Gwei::at_least(cost).ok_or_else(too_low)?,
+            charges: Vec::new(),
+            price: price(draft).await?,
             created_at: self.clock.now(),
             webhook: draft.policy.webhook().map(str::to_owned),
         };
+        sponsorship.charges = charges(draft, &sponsorship);
         let limits = self.catalogue.policy_set().caps().limits(&sponsorship.charged(), Gwei::at_most(deposit));
         Ok(Proposal { sponsorship, limits, cost, deposit, shadowed })
     }
@@ -294,6 +301,24 @@ impl Approver {
 fn checks_by_others(draft: &DraftRequest) -> impl Iterator<Item = &'static str> {
     let policy = &draft.policy;
     policy.simulates().then_some(SIMULATE).into_iter().chain(policy.webhook().map(|_| WEBHOOK))
+}
+
+/// The price of the chain's coin, if a limit of the policy needs it.
+async fn price(draft: &DraftRequest) -> Result<Option<u64>, RelayError> {
+    match &draft.chain.price {
+        Some(price) if draft.policy.limits().need_price() => Ok(Some(price.micro_usd().await?)),
+        Some(_) | None => Ok(None),
+    }
+}
+
+/// What a sponsorship is counted in under its policy, by the relay's own clock: limits may span
+/// chains, and no caller or node chooses its window.
+fn charges(draft: &DraftRequest, sponsorship: &NewSponsorship) -> Vec<Charge> {
+    let NewSponsorship { deployment, terms, max_cost, price, sender, created_at, .. } = sponsorship;
+    let EntryPoint { chain_id, version, .. } = deployment.entry_point;
+    let gas = worst_case_gas(&draft.op, version, terms).unwrap_or(u128::MAX);
+    let spender = Spender { charged: sponsorship.charged(), sender: *sender, by_server: draft.caller.is_server() };
+    draft.policy.limits().charges(&spender, &Amounts { chain_id, cost: *max_cost, gas, price: *price }, *created_at)
 }
 
 impl Approved {
@@ -311,6 +336,11 @@ impl Approved {
 }
 
 impl Proposal {
+    /// The refusal for an exceeded limit of the policy on spending.
+    fn overspent(&self, overspent: Overspent) -> RelayError {
+        RelayError::PolicyLimitReached { policy_id: self.sponsorship.policy_id.clone(), overspent }
+    }
+
     /// The refusal for an exceeded limit.
     fn over(&self, excess: Excess) -> RelayError {
         let Self { cost, deposit, .. } = *self;

@@ -20,6 +20,7 @@ pub(super) const MIGRATIONS: Migrations = Migrations(&[
     (13, "chains", include_str!("../../migrations/0013_chains.sql")),
     (14, "hashes of several", include_str!("../../migrations/0014_hashes_of_several.sql")),
     (15, "unknown operations", include_str!("../../migrations/0015_unknown_operations.sql")),
+    (16, "usage", include_str!("../../migrations/0016_usage.sql")),
     (17, "policies", include_str!("../../migrations/0017_policies.sql")),
     (18, "ledger", include_str!("../../migrations/0018_ledger.sql")),
     (19, "webhook events", include_str!("../../migrations/0019_webhook_events.sql")),

@@ -26,6 +26,7 @@ pub use crate::store_error::StoreError;
 use crate::budget::{Excess, Limit};
 use crate::deployment::Deployment;
 use crate::gwei::Gwei;
+use crate::spend::Overspent;
 
 /// Sponsorships on durable storage. Times are Unix seconds.
 ///
@@ -46,6 +47,10 @@ pub trait Store: Ledger + Outbox {
     /// It is counted once in the counter of each limit, within its deployment, until it is
     /// released, or settled in a final block. The store defines no counters of its own. The same
     /// contracts on another chain are another deployment.
+    ///
+    /// It is also counted once for each of its charges, under its policy: with the amount of the
+    /// charge while it is open, with nothing once it is released, and with what it cost, at most
+    /// that amount, once it is settled. The charges are checked after the limits.
     ///
     /// A principal has at most one open sponsorship of an intent. An idempotency key belongs to one
     /// intent in its space, until the sponsorship is released.
@@ -230,6 +235,13 @@ pub trait Store: Ledger + Outbox {
     /// [`StoreError`].
     async fn read_again_from(&self, chain_id: u64, block: u64, anchor: Option<u64>) -> Result<(), StoreError>;
 
+    /// Forgets the charges of windows that ended before that time, unless reservations in them are
+    /// open; returns the number of forgotten counters.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn forget_windows(&self, ended_before: u64) -> Result<u64, StoreError>;
+
     /// Whether the store can be written.
     ///
     /// # Errors
@@ -267,4 +279,6 @@ pub enum Reserved {
     },
     /// A limit would be exceeded.
     OverLimit(Excess),
+    /// A limit of the policy on spending would be exceeded.
+    Overspent(Overspent),
 }

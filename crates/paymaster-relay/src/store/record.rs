@@ -10,6 +10,7 @@ use crate::clients::ApiKeyId;
 use crate::deployment::Deployment;
 use crate::gwei::Gwei;
 use crate::principal::Principal;
+use crate::spend::Charge;
 
 /// The id of a row.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -135,6 +136,10 @@ pub struct NewSponsorship {
     pub terms: Terms,
     /// The worst-case cost.
     pub max_cost: Gwei,
+    /// What it is counted in under the limits of its policy, in the order of checking.
+    pub charges: Vec<Charge>,
+    /// Micro-dollars for one coin, where a charge is in US dollars.
+    pub price: Option<u64>,
     /// Unix seconds.
     pub created_at: u64,
     /// The webhook that is told what becomes of it.

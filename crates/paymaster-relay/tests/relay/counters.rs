@@ -8,9 +8,9 @@ use paymaster_relay::clients::ApiKeyId;
 use paymaster_relay::sqlite::Database;
 use paymaster_relay::store::{KeySpace, Ledger, Principal, SqliteStore, Store, UsageBy, UsageQuery, UsageRow};
 use proto::{Address, IntentHash, Wei};
-use sqlx::SqlitePool;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::{AssertSqlSafe, SqlitePool};
 use tempfile::TempDir;
 
 use crate::store::samples::{contracts, deployment, key, proven, release_expired, reserve, sponsorship};
@@ -44,6 +44,7 @@ pub async fn counters(store: &SqliteStore) -> Vec<Row> {
         .await
         .unwrap();
     assert_eq!(rows, sums, "the counters agree with the rows");
+    spending_agrees(&store.database().pool()).await;
     rows
 }
 
@@ -57,12 +58,29 @@ pub async fn monthly_totals(store: &SqliteStore) {
         .unwrap();
     for (left, right) in [(COUNTED, "SELECT * FROM monthly_sums"), ("SELECT * FROM monthly_sums", COUNTED)] {
         let differences: i64 =
-            sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM ({left} EXCEPT {right})")))
+            sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM ({left} EXCEPT {right})")))
                 .fetch_one(&pool)
                 .await
                 .unwrap();
         assert!(differences == 0 || !has_all, "{left}");
     }
+}
+
+/// What policies spend must agree with the rows.
+pub async fn spending_agrees(pool: &SqlitePool) {
+    const KEY: &str = "policy_id || '/' || scope || '/' || subject || '/' || window_name || '/' || window_start || '/'
+        || unit || '/' || chain_id AS key";
+    // Windows may have been forgotten.
+    let sums = format!(
+        "SELECT * FROM (SELECT {KEY}, sum(reserved) AS open, sum(settled) AS spent FROM policy_charges GROUP BY 1)
+         WHERE (open <> 0 OR spent <> 0)
+             AND (open <> 0 OR key IN (SELECT {KEY} FROM policy_usage)) ORDER BY 1"
+    );
+    let [rows, sums] = [format!("SELECT {KEY}, reserved, settled FROM policy_usage ORDER BY 1"), sums]
+        .map(|query| sqlx::query_as(AssertSqlSafe(query)));
+    let rows: Vec<(String, i64, i64)> = rows.fetch_all(pool).await.unwrap();
+    let sums: Vec<(String, i64, i64)> = sums.fetch_all(pool).await.unwrap();
+    assert_eq!(rows, sums, "what policies spend agrees with the rows");
 }
 
 #[tokio::test]

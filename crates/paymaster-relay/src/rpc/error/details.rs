@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::budget::Bound;
 use crate::bundler::BundlerRefusal;
 use crate::error::{OperationError, RelayError, RequestError};
+use crate::spend::Overspent;
 
 /// Further details for the caller: the bound, the actual value, and the rule.
 pub(super) fn details(error: &RelayError) -> Map<String, Value> {
@@ -45,6 +46,7 @@ pub(super) fn details(error: &RelayError) -> Map<String, Value> {
         }
         RelayError::WebhookUnavailable { policy_id, .. } => json!({ "policyId": policy_id, "rule": "webhook" }),
         RelayError::KmsRefused { limit: Some(limit), .. } => json!({ "limit": limit.to_string() }),
+        RelayError::PolicyLimitReached { policy_id, overspent } => spending_details(policy_id, overspent),
         RelayError::TooMuchReserved { rule, limit, .. } => limit_details(rule, *limit),
         _ => Value::Null,
     })
@@ -113,6 +115,12 @@ pub(super) fn map(details: Value) -> Map<String, Value> {
         Value::Object(details) => details,
         _ => Map::new(),
     }
+}
+
+fn spending_details(policy_id: &str, overspent: &Overspent) -> Value {
+    let Overspent { unit, limit, used, resets_at, .. } = overspent;
+    let details = json!({ "policyId": policy_id, "rule": overspent.rule(), "limit": unit.format(*limit) });
+    known(known(details, "used", used.map(|used| unit.format(used))), "resetAt", *resets_at)
 }
 
 fn limit_details(rule: &str, limit: Bound) -> Value {

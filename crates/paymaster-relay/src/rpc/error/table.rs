@@ -52,6 +52,11 @@ pub(super) fn row(error: &RelayError) -> (i32, &str, bool) {
             scope: Scope::UnprovenCaller | Scope::UnprovenPublic | Scope::Unproven | Scope::Deployment,
             ..
         } => (REJECTED_BY_PAYMASTER, "unproven_reservations_exceeded", true),
+        // A total is spent for good, or the operation alone is above the limit.
+        RelayError::PolicyLimitReached { overspent, .. } if !overspent.may_pass => {
+            (REJECTED_BY_PAYMASTER, "policy_limit_reached", false)
+        }
+        RelayError::PolicyLimitReached { .. } => (REJECTED_BY_PAYMASTER, "policy_limit_reached", true),
         RelayError::PaymasterPaused => (REJECTED_BY_PAYMASTER, "paymaster_paused", true),
         RelayError::PaymasterSignerNotAdmitted { .. } => (REJECTED_BY_PAYMASTER, "paymaster_signer_not_admitted", true),
         RelayError::KmsRefused { reason, .. } => {
@@ -61,6 +66,7 @@ pub(super) fn row(error: &RelayError) -> (i32, &str, bool) {
         RelayError::KmsUnavailable { .. } => (OUTAGE, "kms_unavailable", true),
         RelayError::KmsReplyInvalid { .. } => (FAILED, "kms_reply_invalid", false),
         RelayError::ChainUnavailable(_) => (OUTAGE, "chain_unavailable", true),
+        RelayError::PriceUnavailable(_) => (OUTAGE, "price_unavailable", true),
         RelayError::ContractMismatch(_) => (FAILED, "contract_mismatch", false),
         RelayError::BundlerNotConfigured { .. } => (NOT_AVAILABLE, "bundler_not_configured", false),
         // A bundler has an operation once, however often it is sent to it.

@@ -10,14 +10,22 @@ use super::OUTAGE;
 use super::table::row;
 use crate::budget::{Bound, Scope};
 use crate::bundler::BundlerRefusal;
-use crate::chain::{ChainError, ClockError};
+use crate::chain::{ChainError, ClockError, PriceError};
 use crate::claims::ClaimStoreError;
 use crate::error::{OperationError, RelayError, RequestError};
 use crate::gwei::Gwei;
 use crate::kms::KmsError;
 use crate::policy::Violation;
 use crate::ports::EntropyUnavailable;
+use crate::settings::{Per, Window};
+use crate::spend::{Overspent, Unit};
 use crate::store::StoreError;
+
+fn policy_limit(may_pass: bool) -> RelayError {
+    let (per, window, unit, limit) = (Per::Policy, Window::Total, Unit::Operations, 1);
+    let overspent = Overspent { per, window, unit, limit, used: None, resets_at: None, may_pass };
+    RelayError::PolicyLimitReached { policy_id: String::new(), overspent }
+}
 
 /// Errors that may pass later, by themselves or by others' actions.
 fn passing() -> Vec<RelayError> {
@@ -42,10 +50,12 @@ fn passing() -> Vec<RelayError> {
         RelayError::DepositTooLow { cost, deposit, reserved },
         RelayError::TooManyRefusals { limit: 1, until: None },
         RelayError::TooManySignings { limit: 1 },
+        policy_limit(true),
         RelayError::IdempotencyConflict { is_mined: false },
         RelayError::OtherIdempotencyKey { is_mined: false },
         RelayError::PolicyConflict { stored: None, is_mined: false, asked: String::new() },
         RelayError::ChainUnavailable(ChainError::node("down")),
+        RelayError::PriceUnavailable(PriceError::Stale { age: 2, max_age: 1 }),
         RelayError::BundlerUnavailable { detail: String::new(), in_doubt: false },
         RelayError::BundlerUnavailable { detail: String::new(), in_doubt: true },
         RelayError::SimulationFailed { policy_id: String::new(), refusal },
@@ -98,6 +108,7 @@ fn lasting() -> Vec<RelayError> {
         RelayError::PasskeyRefused { status: Status::ChallengeMismatch },
         RelayError::AccountNeedsPasskey { account_id: "alice".parse().unwrap() },
         RelayError::WithoutPasskeyNotPermitted,
+        policy_limit(false),
         RelayError::BundlerNotConfigured { for_gas: false, chain_id: None },
         RelayError::KmsReplyInvalid { detail: "" },
         RelayError::WebhookDenied { policy_id: name(), reason: None },

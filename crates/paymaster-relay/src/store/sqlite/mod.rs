@@ -13,6 +13,7 @@ mod plans;
 mod reserve;
 mod rows;
 mod settle;
+mod usage;
 
 use std::path::Path;
 
@@ -92,6 +93,13 @@ impl SqliteStore {
             .writer()
             .write(|connection| async move { counters::reconcile(connection).await.map(Changes::Kept) }.boxed())
             .await?;
+        let spent = self.0.writer().write(|connection| usage::reconcile(connection).boxed()).await?;
+        if spent > 0 {
+            tracing::warn!(
+                spent,
+                "counters of what policies spend differed from the open reservations and were recounted"
+            );
+        }
         if differences > 0 {
             tracing::warn!(differences, "counters of open reservations differed from their rows and were recounted");
         }
@@ -297,6 +305,10 @@ impl Store for SqliteStore {
             .writer()
             .write(move |connection| known_blocks::read_again(connection, chain_id, block, anchor).boxed())
             .await
+    }
+
+    async fn forget_windows(&self, ended_before: u64) -> Result<u64, StoreError> {
+        self.0.change(sqlx::query(usage::FORGET).bind(to_signed(ended_before)?).bind(usage::AT_ONCE)).await
     }
 
     async fn ready(&self) -> Result<(), StoreError> {

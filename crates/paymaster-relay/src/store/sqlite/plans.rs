@@ -4,7 +4,9 @@
 use sqlx::{AssertSqlSafe, SqlitePool};
 use tempfile::TempDir;
 
-use super::{SqliteStore, booked, counters, expired, forget, keys, known_blocks, ledger, outbox, reserve, settle};
+use super::{
+    SqliteStore, booked, counters, expired, forget, keys, known_blocks, ledger, outbox, reserve, settle, usage,
+};
 
 /// All statements that run while the store is open, except for the probe and the comparison at its
 /// start.
@@ -16,6 +18,8 @@ fn statements() -> Vec<String> {
         keys::OF_SPONSORSHIP,
         keys::NOTE,
         counters::OF_SPONSORSHIP,
+        usage::OF_SPONSORSHIP,
+        usage::FORGET,
         settle::FIND,
         settle::NOTE,
         settle::NOTED,
@@ -96,7 +100,7 @@ async fn no_step_of_a_reservation_or_settlement_looks_at_more_sponsorships_than_
     let dir = TempDir::new().unwrap();
     let store = SqliteStore::open(&dir.path().join("relay.db")).await.unwrap();
     let of_triggers = of_triggers(&store.database().pool()).await;
-    assert_eq!(of_triggers.len(), 9, "{of_triggers:?}");
+    assert_eq!(of_triggers.len(), 13, "{of_triggers:?}");
     for statement in statements().into_iter().chain(of_triggers) {
         let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
         let plan: Vec<(i64, i64, i64, String)> =

@@ -3,7 +3,7 @@
 
 use sqlx::SqliteConnection;
 
-use super::{counters, keys, outbox};
+use super::{counters, keys, outbox, usage};
 use crate::budget::Limit;
 use crate::sqlite::{Changes, signed};
 use crate::store::{KeyUse, NewSponsorship, Reserved, StoreError};
@@ -11,8 +11,8 @@ use crate::store::{KeyUse, NewSponsorship, Reserved, StoreError};
 pub(super) const INSERT: &str = "
     INSERT INTO sponsorships (id, intent_hash, account_id, idempotency_key, policy_id, entry_point, sender,
         account_nonce, paymaster, verification_gas_limit, valid_after, valid_until, max_cost_gwei, state, created_at,
-        api_key, proven, vouched, counters, block, chain_id)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'reserved', ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
+        api_key, proven, vouched, counters, block, chain_id, usage, micro_usd_per_ether)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'reserved', ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)";
 
 pub(super) const BEGIN_SETTLEMENT: &str = "
     INSERT INTO settlement_cursors (chain_id, entry_point, paymaster, next_block) VALUES (?1, ?2, ?3, ?4)
@@ -35,7 +35,7 @@ pub(super) async fn reserve(
             Some(_) | None => {}
         }
     }
-    match insert(connection, &sponsorship, counters::format(&limits)?).await {
+    match insert(connection, &sponsorship, counters::format(&limits)?, usage::format(&sponsorship)?).await {
         Ok(()) => {}
         Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
             return why_not(connection, &sponsorship).await.map(Changes::Undone);
@@ -53,7 +53,10 @@ pub(super) async fn reserve(
             return Ok(Changes::Undone(Reserved::OverLimit(excess)));
         }
     }
-    Ok(Changes::Kept(Reserved::Recorded))
+    Ok(match usage::overspent(connection, &sponsorship).await? {
+        Some(overspent) => Changes::Undone(Reserved::Overspent(overspent)),
+        None => Changes::Kept(Reserved::Recorded),
+    })
 }
 
 /// If settlement has read nothing yet, it has to begin here.
@@ -74,6 +77,7 @@ async fn insert(
     connection: &mut SqliteConnection,
     sponsorship: &NewSponsorship,
     counters: String,
+    usage: String,
 ) -> Result<(), sqlx::Error> {
     let terms = &sponsorship.terms;
     let gas = i64::try_from(terms.verification_gas_limit).map_err(encode)?;
@@ -98,6 +102,8 @@ async fn insert(
         .bind(counters)
         .bind(i64::try_from(sponsorship.block).map_err(encode)?)
         .bind(i64::try_from(sponsorship.deployment.entry_point.chain_id).map_err(encode)?)
+        .bind(usage)
+        .bind(sponsorship.price.map(i64::try_from).transpose().map_err(encode)?)
         .execute(connection)
         .await
         .map(drop)

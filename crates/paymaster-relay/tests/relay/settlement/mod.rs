@@ -7,6 +7,7 @@ mod expired;
 mod head;
 mod logs;
 mod mined;
+mod penalty;
 mod rates;
 mod used;
 

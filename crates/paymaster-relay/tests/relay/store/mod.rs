@@ -3,11 +3,13 @@
 
 mod known_blocks;
 mod ledger;
+mod model;
 mod outbox;
 mod reserving;
 pub mod samples;
 mod settling;
 mod signing;
+pub mod spending;
 
 use std::sync::Arc;
 
@@ -121,6 +123,20 @@ macro_rules! promises {
                     old_sponsorships_are_forgotten_and_stay_in_the_totals,
                     nothing_is_forgotten_that_an_open_reservation_or_a_comparison_may_need,
                     a_key_of_a_forgotten_sponsorship_still_stands_for_its_intent;
+                spending:
+                    a_policy_spends_no_more_than_its_limit_in_a_window_and_again_in_the_next,
+                    a_refused_sponsorship_counts_nowhere_and_a_limit_in_another_unit_names_itself,
+                    a_policys_total_is_freed_by_releases_and_not_by_time,
+                    what_was_spent_is_the_worst_case_until_the_block_is_final_and_the_cost_from_then_on,
+                    dollars_are_rounded_up_at_the_price_of_the_reservation,
+                    what_is_released_is_not_spent_unless_it_was_mined_after_all,
+                    a_settlement_without_a_log_spends_what_it_says,
+                    no_settlement_spends_more_than_was_reserved,
+                    a_renewal_and_more_signings_are_spent_once_in_the_first_window,
+                    wei_are_spent_on_one_chain_and_operations_on_all,
+                    each_policy_sender_and_principal_spends_its_own,
+                    concurrent_reservations_never_exceed_a_limit_by_a_unit,
+                    a_window_is_forgotten_once_it_is_over_and_nothing_in_it_is_open;
                 known_blocks:
                     blocks_are_told_from_the_lowest_on_and_keep_their_hash,
                     blocks_read_from_another_chain_are_reread,

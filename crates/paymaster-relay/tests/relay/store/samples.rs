@@ -143,6 +143,8 @@ pub fn sponsorship(number: u8, principal: Principal, api_key: Option<ApiKeyId>) 
             valid_after: 0,
         },
         max_cost: gwei(COST),
+        charges: Vec::new(),
+        price: None,
         created_at: 1,
         webhook: None,
     }
