@@ -162,7 +162,8 @@ impl PolicySettings {
 
     /// Whether it depends on the sender's code.
     pub(crate) fn restricts_code(&self) -> bool {
-        !self.any_account_code && !(self.targets.is_empty() && self.account_codes.is_empty())
+        let restricts = !self.targets.is_empty() || !self.account_codes.is_empty();
+        restricts && !self.any_account_code
     }
 
     pub(crate) fn is_open_on(&self, chain_id: u64) -> bool {
