@@ -90,7 +90,7 @@ async fn the_metrics_show_what_is_left() {
         let family = families.iter().find(|family| family.name() == name).unwrap();
         let metric = &family.get_metric()[0];
         assert!((metric.get_gauge().get_value() - 5.0).abs() < f64::EPSILON, "{name}");
-        let labels: Vec<_> = metric.get_label().iter().map(|label| label.name()).collect();
+        let labels: Vec<_> = metric.get_label().iter().map(prometheus::proto::LabelPair::name).collect();
         assert_eq!(labels, ["chain_id", "entry_point", "paymaster"]);
     }
 }

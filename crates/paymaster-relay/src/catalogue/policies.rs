@@ -17,7 +17,7 @@ use crate::settings::{PolicySettings, Settings, SettingsError};
 #[derive(Clone, Debug)]
 pub enum Offer {
     /// It sponsors.
-    Enabled(PolicySettings),
+    Enabled(Box<PolicySettings>),
     /// It is refused by name. It keeps its place: a chain whose first policy is disabled has no
     /// other default.
     Disabled {
@@ -26,6 +26,14 @@ pub enum Offer {
         /// The chains on which it would sponsor. Empty: all.
         chain_ids: Vec<u64>,
     },
+}
+
+impl Offer {
+    /// A policy that sponsors.
+    #[must_use]
+    pub fn enabled(policy: PolicySettings) -> Self {
+        Self::Enabled(Box::new(policy))
+    }
 }
 
 /// The policies of one moment, in order: the first of a chain is its default.
@@ -73,7 +81,7 @@ impl PolicySet {
         if settings.policies.is_empty() {
             return Err(SettingsError::Empty { key: "policies" });
         }
-        let set = Self::new(settings, settings.policies.iter().cloned().map(Offer::Enabled))?;
+        let set = Self::new(settings, settings.policies.iter().cloned().map(Offer::enabled))?;
         match settings.chain_ids().into_iter().find(|id| set.on(*id).next().is_none()) {
             Some(id) => Err(SettingsError::Invalid { key: "policies", problem: format!("none is for chain {id}") }),
             None => Ok(set),

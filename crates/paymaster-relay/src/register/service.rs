@@ -293,7 +293,7 @@ impl PolicyRegister {
                     tracing::error!(version = version.version, %problem, "a policy counts as disabled");
                     disabled
                 },
-                Offer::Enabled,
+                Offer::enabled,
             )
         };
         Ok(PolicySet::new(&self.settings, offered.map(offer).collect::<Vec<_>>())?)
@@ -304,7 +304,7 @@ impl PolicyRegister {
         let id = given.get("id").and_then(Value::as_str).unwrap_or_default();
         let is_known = self.settings.policies.iter().any(|policy| policy.id == id);
         let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
-        if !is_known && !((1..=MAX_ID).contains(&id.len()) && id.bytes().all(is_usual)) {
+        if !(is_known || (1..=MAX_ID).contains(&id.len()) && id.bytes().all(is_usual)) {
             let problem =
                 format!("expected 1 to {MAX_ID} letters, digits, or any of -_.: and not {:?}", Excerpt(id).to_string());
             return Err(PolicyError::InvalidId(problem));
@@ -317,7 +317,7 @@ impl PolicyRegister {
         let id = given.get("id").and_then(Value::as_str).unwrap_or_default();
         let invalid = |problem| PolicyError::Invalid { id: Excerpt(id).to_string(), problem };
         let policy = parse(given).map_err(invalid)?;
-        let alone = PolicySet::new(&self.settings, [Offer::Enabled(policy.clone())]);
+        let alone = PolicySet::new(&self.settings, [Offer::enabled(policy.clone())]);
         alone.map_err(|problem| invalid(problem.to_string()))?;
         Ok(policy)
     }

@@ -74,7 +74,7 @@ async fn a_disabled_policy_is_refused_by_name_and_as_the_default_until_it_is_ena
 
     // An older set does not replace a newer one.
     let (settings, live) = (settings(&world), world.relay.parts.catalogue.live_policies());
-    let of_file = settings.policies.iter().cloned().map(Offer::Enabled);
+    let of_file = settings.policies.iter().cloned().map(Offer::enabled);
     live.replace(live.change(), PolicySet::new(&settings, of_file).unwrap());
     assert_eq!(outcome(&world, &op, "default").await, "policy_disabled");
     register.set_state("default", PolicyState::Enabled, &by("uid 7")).await.unwrap();
