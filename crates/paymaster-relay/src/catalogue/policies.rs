@@ -62,7 +62,7 @@ impl PolicySet {
             let entry = match offer {
                 Offer::Enabled(policy) => {
                     check_policy(&policy, settings)?;
-                    let enabled = Some(Arc::new(Policy::from(&policy)));
+                    let enabled = Some(Arc::new(Policy::from(&*policy)));
                     Entry { id: policy.id, chain_ids: policy.chain_ids, policy: enabled }
                 }
                 Offer::Disabled { id, chain_ids } => Entry { id, chain_ids, policy: None },

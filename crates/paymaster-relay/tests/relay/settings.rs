@@ -379,7 +379,8 @@ fn webhooks_that_cannot_work_are_refused_by_name() {
     };
     assert_eq!(with(|_| ()), Ok(()));
     assert_eq!(with(|all| all["webhooks"][0]["secrets"] = json!([{ "env": "CRM" }, { "file": "old" }])), Ok(()));
-    let refusals: [(fn(&mut Value), &str); 14] = [
+    type Change = fn(&mut Value);
+    let refusals: [(Change, &str); 14] = [
         (
             |all| all["policies"][0]["webhook"] = "erp".into(),
             "policies.webhook: policy \"one\": \"erp\" is none of relay.webhooks",

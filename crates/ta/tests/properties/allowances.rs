@@ -50,9 +50,9 @@ fn status(world: &mut World, command: &Sponsor) -> Status {
 }
 
 /// How many of these are signed until the first is refused.
-fn signed_of(world: &mut World, mut numbers: impl Iterator<Item = u32>) -> usize {
+fn signed_of(world: &mut World, numbers: impl Iterator<Item = u32>) -> usize {
     let mut count = 0;
-    while let Some(number) = numbers.next() {
+    for number in numbers {
         match status(world, &numbered(V07, number, 0)) {
             Status::Ok => count += 1,
             refusal => {
