@@ -1,5 +1,5 @@
-// A webhook of the operator, written with the package "standardwebhooks" as published. It takes only
-// requests signed with its secret, and denies the policy "denied".
+// A webhook of the operator, written with the package "standardwebhooks" as published. It takes
+// only requests signed with its secret, and denies the policy "denied".
 import { createServer } from "node:http";
 import { Webhook } from "standardwebhooks";
 

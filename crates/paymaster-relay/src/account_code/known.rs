@@ -1,6 +1,6 @@
 //! Accounts whose code makes the calls of its `callData` and no other, and their proxies: each with
-//! the source of its code. `tests/relay/account_code.rs` and Safe's end-to-end test deploy those that are named
-//! by a hash from their npm packages, and compares it.
+//! the source of its code. `tests/relay/account_code.rs` and Safe's end-to-end test deploy those
+//! that are named by a hash from their npm packages, and compare it.
 //!
 //! An implementation has its own address or its EntryPoint's in its code (UUPS, `entryPoint()`), so
 //! a hash is that of the code at the published address, which is the same on every chain.

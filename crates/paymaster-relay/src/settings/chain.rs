@@ -8,7 +8,7 @@ use url::Url;
 use super::bundler::BundlerSettings;
 use super::error::SettingsError;
 use super::http_url::http_url;
-use super::price::PriceSettings;
+use super::price::{PriceSettings, PriceSource};
 
 /// A chain.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -50,6 +50,15 @@ impl ChainSettings {
             false => SettingsError::Invalid { key: of_one, problem: problem.to_owned() },
             true => SettingsError::Invalid { key: of_list, problem: format!("chain {}: {problem}", self.chain_id) },
         }
+    }
+
+    /// The source of the price of its coin, if it has one.
+    ///
+    /// # Errors
+    /// [`SettingsError::Invalid`].
+    pub(crate) fn price_source(&self) -> Result<Option<PriceSource>, SettingsError> {
+        let invalid = |problem| self.invalid(["chain.price", "chains.price"], problem);
+        self.price.as_ref().map(PriceSettings::source).transpose().map_err(invalid)
     }
 
     pub(crate) fn url(&self) -> Result<Url, SettingsError> {

@@ -7,9 +7,6 @@ use schemars::JsonSchema;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::chain::ChainSettings;
-use super::error::SettingsError;
-
 /// US dollars have six decimals here.
 const MICRO: u64 = 1_000_000;
 
@@ -46,21 +43,20 @@ pub enum PriceSource {
     },
 }
 
-impl ChainSettings {
-    /// The source of the price of its coin, if it has one.
+impl PriceSettings {
+    /// The source of the price.
     ///
     /// # Errors
-    /// [`SettingsError::Invalid`].
-    pub(crate) fn price_source(&self) -> Result<Option<PriceSource>, SettingsError> {
-        let invalid = |problem| self.invalid(["chain.price", "chains.price"], problem);
-        let Some(PriceSettings { usd, feed, max_age_seconds }) = &self.price else { return Ok(None) };
+    /// The problem, in words.
+    pub(super) fn source(&self) -> Result<PriceSource, &'static str> {
+        let Self { usd, feed, max_age_seconds } = self;
         match (usd, feed) {
-            (Some(UsdAmount(0)), None) => Err(invalid("usd must be above 0")),
-            (Some(usd), None) => Ok(Some(PriceSource::Fixed(*usd))),
-            (None, Some(_)) if *max_age_seconds == 0 => Err(invalid("max_age_seconds must be above 0")),
-            (None, Some(feed)) => Ok(Some(PriceSource::Feed { feed: *feed, max_age: *max_age_seconds })),
-            (Some(_), Some(_)) => Err(invalid("usd and feed are both set: leave one out")),
-            (None, None) => Err(invalid("set usd or feed")),
+            (Some(UsdAmount(0)), None) => Err("usd must be above 0"),
+            (Some(usd), None) => Ok(PriceSource::Fixed(*usd)),
+            (None, Some(_)) if *max_age_seconds == 0 => Err("max_age_seconds must be above 0"),
+            (None, Some(feed)) => Ok(PriceSource::Feed { feed: *feed, max_age: *max_age_seconds }),
+            (Some(_), Some(_)) => Err("usd and feed are both set: leave one out"),
+            (None, None) => Err("set usd or feed"),
         }
     }
 }

@@ -385,8 +385,8 @@ impl Sponsor {
     }
 }
 
-/// Whether the webhook may take the sponsorship for one that it approved, so that it is told that it
-/// was released.
+/// Whether the webhook may take the sponsorship for one that it approved, so that it is told that
+/// it was released.
 const fn may_be_asked(error: &RelayError) -> bool {
     matches!(error, RelayError::WebhookUnavailable { may_be_received: true, .. })
 }

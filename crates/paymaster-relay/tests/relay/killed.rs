@@ -1,5 +1,5 @@
-//! A relay that is killed (SIGKILL) at any moment: what was acknowledged is there, and every counter
-//! is what the rows say, before anything is recounted.
+//! A relay that is killed (SIGKILL) at any moment: what was acknowledged is there, and every
+//! counter is what the rows say, before anything is recounted.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;

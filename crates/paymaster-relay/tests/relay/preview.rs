@@ -29,7 +29,7 @@ const NOBODY: Address = Address::repeat_byte(0xab);
 const FACTORY: &str = "0x91E60e0613810449d098b0b5Ec8b51A0FE8c8985";
 
 /// Reasons covered by other preview tests, in the files of [`OTHER_TESTS`].
-const ELSEWHERE: [(&str, &str); 24] = [
+const ELSEWHERE: [(&str, &str); 25] = [
     ("call_not_of_account", "a_function_of_another_kind_of_account_is_refused"),
     ("account_code_unknown", "where_the_node_does_not_simulate_a_new_account_is_refused_and_a_deployed_one_is_not"),
     ("account_reservations_exceeded", "before_the_touch_nothing_is_told_of_how_an_account_was_used_but_the_reason"),
@@ -43,6 +43,7 @@ const ELSEWHERE: [(&str, &str); 24] = [
     ("factory_not_run", "a_chain_that_does_not_answer_in_time_is_a_refusal_before_the_touch"),
     ("paymaster_replaced", "a_signature_of_a_replaced_paymaster_stands_until_its_window_is_over_and_is_not_renewed"),
     ("policy_conflict", "the_intent_knows_what_is_reserved_and_tells_nobody_of_an_accounts_idempotency_keys"),
+    ("policy_disabled", "a_disabled_policy_is_refused_by_name_and_as_the_default_until_it_is_enabled"),
     ("policy_limit_reached", "an_account_over_its_daily_limit_is_told_limit_use_and_reset_and_passes_the_next_day"),
     ("policy_not_allowed", "a_key_chooses_among_its_policies_and_the_first_is_its_default"),
     ("price_unavailable", "without_a_current_price_nothing_is_sponsored_and_nobody_is_asked"),
@@ -56,7 +57,7 @@ const ELSEWHERE: [(&str, &str); 24] = [
     ("without_passkey_not_permitted", "a_stub_without_a_passkey_needs_the_relays_permission_as_the_data_does"),
 ];
 
-const OTHER_TESTS: [&str; 14] = [
+const OTHER_TESTS: [&str; 15] = [
     include_str!("account_code.rs"),
     include_str!("preview.rs"),
     include_str!("preview/secrets.rs"),
@@ -68,6 +69,7 @@ const OTHER_TESTS: [&str; 14] = [
     include_str!("api_keys.rs"),
     include_str!("chains.rs"),
     include_str!("simulation.rs"),
+    include_str!("policy_changes.rs"),
     include_str!("webhooks.rs"),
     include_str!("spending.rs"),
     include_str!("prices.rs"),
