@@ -2,6 +2,7 @@
 
 mod address;
 mod admin;
+mod admin_socket;
 mod api_key;
 mod calendar;
 mod cli;

@@ -18,7 +18,7 @@ impl Sought {
     /// The one deployment of the ceilings that matches.
     pub fn among(&self, signers: &Signers) -> Result<Deployment, Error> {
         let Some(ceilings) = &signers.ceilings else {
-            return Err(failed("the gateway reports no ceilings: is the TEE provisioned?"));
+            return Err(failed("the TEE has no ceilings yet: provision it first"));
         };
         let is_sought = |known: &&kms_api::admin::Deployment| {
             self.paymaster.is_none_or(|paymaster| paymaster == known.paymaster)

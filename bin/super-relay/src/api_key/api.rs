@@ -49,13 +49,6 @@ pub struct Revoked {
     pub id: ApiKeyId,
 }
 
-/// A refusal.
-#[derive(Serialize, Deserialize)]
-pub struct Refusal {
-    /// A message for people.
-    pub error: String,
-}
-
 impl From<StoredKey> for KeyState {
     fn from(StoredKey { key, created_at, revoked_at, usage, .. }: StoredKey) -> Self {
         Self { key, created_at, revoked_at, usage }

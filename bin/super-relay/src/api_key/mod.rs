@@ -1,24 +1,20 @@
-//! API keys, made and revoked through the node's admin socket: a file that only its owner can open,
-//! nothing on the network.
+//! API keys, made and revoked through the node's admin socket.
 
 mod api;
-mod client;
 mod list;
-mod server;
-mod socket;
+mod routes;
 
-pub use api::Refusal;
-pub use client::Node;
-pub use server::serve;
-pub use socket::{Place, bind, check_free, look_at};
+pub use routes::routes;
 
 use clap::{Args, Subcommand};
+use paymaster_relay::calendar::SECONDS_A_DAY;
 use paymaster_relay::clients::{ApiKeyError, ApiKeyId, KeyKind, NewApiKey, OriginRule, Origins, Rate, Scope};
 use secrecy::ExposeSecret as _;
 
+use crate::admin_socket::Node;
 use crate::config::Config;
 use crate::error::Error;
-use paymaster_relay::calendar::SECONDS_A_DAY;
+use api::{KEYS, KeyState, Made, Revoked, revocation};
 
 /// Stub, intent and sponsorship.
 const CALLS_OF_AN_OPERATION: u64 = 3;
@@ -95,14 +91,17 @@ pub async fn run(command: ApiKeyCommand, config: &Config) -> Result<String, Erro
     match command {
         ApiKeyCommand::Generate(args) => {
             let new = NewApiKey::from(args);
-            let made = node.generate(&new).await?;
+            let made: Made = node.post(KEYS, &new).await?;
             warnings(&new).iter().for_each(|warning| note(warning));
             note(&format!("API key {} ({}): keep it, it is not shown again", made.api_key.id, made.api_key.label));
             Ok(made.key.expose_secret().to_owned())
         }
-        ApiKeyCommand::List => Ok(list::table(&node.list().await?)),
+        ApiKeyCommand::List => Ok(list::table(&node.get::<Vec<KeyState>>(KEYS).await?)),
         ApiKeyCommand::Revoke { id } if !ApiKeyId::may_be(&id) => Err(Error::Answer(ApiKeyError::NoId.to_string())),
-        ApiKeyCommand::Revoke { id } => Ok(format!("revoked: {}", node.revoke(&id).await?)),
+        ApiKeyCommand::Revoke { id } => {
+            let Revoked { id } = node.post(&revocation(&id), &()).await?;
+            Ok(format!("revoked: {id}"))
+        }
     }
 }
 

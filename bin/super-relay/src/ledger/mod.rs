@@ -13,7 +13,7 @@ use clap::Args;
 use paymaster_relay::store::{EntryState, LedgerQuery, Page, UsageBy, UsageQuery, UsageRow};
 use proto::Address;
 
-use crate::api_key::Node;
+use crate::admin_socket::Node;
 use crate::calendar::{parse_month, parse_time};
 use crate::config::Config;
 use crate::error::Error;

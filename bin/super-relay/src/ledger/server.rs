@@ -9,7 +9,7 @@ use axum::{Json, Router};
 use paymaster_relay::store::{Ledger, LedgerQuery, Page, StoreError, UsageQuery, UsageRow};
 
 use super::api::{LEDGER, USAGE};
-use crate::api_key::Refusal;
+use crate::admin_socket::Refusal;
 
 type Refused = (StatusCode, Json<Refusal>);
 

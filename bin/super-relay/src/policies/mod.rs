@@ -4,7 +4,7 @@ mod api;
 mod routes;
 mod text;
 
-pub use routes::{Author, routes};
+pub use routes::routes;
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ use reqwest::header::{IF_MATCH, IF_NONE_MATCH};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::api_key::Node;
+use crate::admin_socket::Node;
 use crate::config::Config;
 use crate::error::Error;
 use api::{

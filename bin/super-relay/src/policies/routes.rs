@@ -15,6 +15,7 @@ use super::api::{
     ARCHIVE, Apply, ApplyOne, CHECK, Check, Checked, DISABLE, ENABLE, Listed, POLICIES, POLICY, ROLLBACK, Refusal,
     RollBack, Shown, VERSIONS, Why,
 };
+use crate::admin_socket::Author;
 
 /// Bytes: some thousand targets.
 const MAX_BODY: usize = 512 * 1024;
@@ -22,10 +23,6 @@ const MAX_BODY: usize = 512 * 1024;
 type Register = State<Arc<PolicyRegister>>;
 type Body<T> = Result<Json<T>, JsonRejection>;
 type Answer<T> = Result<T, Refused>;
-
-/// Who sent a request; whatever serves the routes adds it.
-#[derive(Clone, Debug)]
-pub struct Author(pub String);
 
 /// A refusal with its status.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use paymaster_relay::Settings;
 use paymaster_relay::sqlite::Database;
 
 use super::{admin_key, start_error};
-use crate::api_key;
+use crate::admin_socket;
 use crate::config::Bootstrap;
 use crate::error::Error;
 
@@ -19,7 +19,7 @@ pub async fn at_relay(settings: &Settings) -> Result<Vec<String>, Error> {
     let migrations = Database::look_at(database, &settings.chain_ids()).await.map_err(start_error("relay.database"))?;
     let mut found = Vec::from_iter(told(migrations, "relay.database", database));
     let socket = settings.admin_socket();
-    if api_key::look_at(&socket)? == api_key::Place::Served {
+    if admin_socket::look_at(&socket)? == admin_socket::Place::Served {
         found.push(format!(
             "relay.admin_socket: {}: another process serves it, and a start beside it fails",
             socket.display()

@@ -19,12 +19,12 @@ use super::relay::OpenRelay;
 use super::servers::Servers;
 use super::stages::{GatewayReadiness, RelayReadiness, Stages};
 use super::{kms, look, relay, start_error};
-use crate::api_key;
 use crate::config::{Config, KmsOfNode, RemoteKms};
 use crate::error::Error;
 use crate::in_process_kms::InProcessKms;
 use crate::ledger;
 use crate::ops::{self, Readiness};
+use crate::{admin_socket, api_key};
 use crate::{policies, telemetry};
 
 /// A running node: the relay, and the KMS unless remote gateways are configured.
@@ -46,7 +46,7 @@ impl Node {
         let stages = serve_operations(&mut servers, &registry, &config, &ports).await?;
         look::at_relay(settings).await?;
         // A check may run next to another node, a start may not.
-        api_key::check_free(&settings.admin_socket())?;
+        admin_socket::check_free(&settings.admin_socket())?;
         let (gateway, port): (_, Arc<dyn Kms>) = match kms {
             KmsOfNode::Here(kms) => {
                 let gateway = kms::open(kms.clone(), &registry, &stages).await?;
@@ -78,10 +78,11 @@ impl Node {
         pulses.push(("listen.rpc", rpc.pulse()));
         tracing::info!(rpc = %rpc_address, %relay_signer, page = page.is_some(), "the relay serves");
         servers.serve("JSON-RPC", Arc::new(open.rpc.with_page(page)).serve(rpc, servers.stop()));
-        let others = ledger::routes(Arc::new(open.store.clone()));
-        let socket = api_key::bind(&settings.admin_socket())?;
-        let others = others.merge(policies::routes(Arc::clone(&open.policies)));
-        servers.serve("admin socket", api_key::serve(socket, Arc::clone(&open.api_keys), others, servers.stop()));
+        let socket = admin_socket::bind(&settings.admin_socket())?;
+        let routes = api_key::routes(Arc::clone(&open.api_keys))
+            .merge(ledger::routes(Arc::new(open.store.clone())))
+            .merge(policies::routes(Arc::clone(&open.policies)));
+        servers.serve("admin socket", admin_socket::serve(socket, routes, servers.stop()));
         let (register, stop) = (Arc::clone(&open.policies), servers.stop());
         servers.work("policies", async move { register.follow(stop).await });
         stages.reach(RelayReadiness { relay: Arc::clone(&open.readiness), gateway: gateway.clone(), ports: pulses });

@@ -46,6 +46,7 @@ async fn where_nothing_is_missing_the_status_says_so_as_text_and_as_json() {
         "tee",
         "relay_key",
         "ceilings",
+        "allowances",
         "chain",
         "clocks",
         "signer",

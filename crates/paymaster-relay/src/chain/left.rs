@@ -108,7 +108,8 @@ fn sender_creator(entry_point: Address) -> EthAddress {
     EthAddress::from(entry_point).create(1)
 }
 
-/// Code that returns the values of the slots in its input: for each, `MSTORE(at, SLOAD(CALLDATALOAD(at)))`.
+/// Code that returns the values of the slots in its input: for each, `MSTORE(at,
+/// SLOAD(CALLDATALOAD(at)))`.
 fn reads_slots(count: usize) -> Vec<u8> {
     let at = |index: usize| u8::try_from(index * 32).unwrap_or(u8::MAX);
     let mut code = Vec::new();

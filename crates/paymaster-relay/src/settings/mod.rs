@@ -132,8 +132,8 @@ pub struct Settings {
     #[serde(default = "defaults::sponsor_name")]
     pub sponsor_name: String,
     /// Whether `/status` and `super-relay config check` report a TEE without allowances as a
-    /// problem. Unset: in the production profile only. `false` accepts there that what a stolen relay key
-    /// has signed is bounded by the paymasters' deposits only.
+    /// problem. Unset: in the production profile only. `false` accepts there that what a stolen
+    /// relay key has signed is bounded by the paymasters' deposits only.
     #[serde(default)]
     pub require_allowances: Option<bool>,
     /// Seconds between two searches of the chain for mined operations.

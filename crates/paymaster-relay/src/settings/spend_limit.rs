@@ -29,8 +29,8 @@ pub struct SpendLimitSettings {
     /// Wei. The maximum cost, on each chain. Counted in gwei.
     #[serde(default)]
     pub max_wei: Option<WeiAmount>,
-    /// US dollars, as a decimal string. The maximum cost, on all chains together, at the price of each
-    /// chain's coin when the operation is reserved (`chain.price`).
+    /// US dollars, as a decimal string. The maximum cost, on all chains together, at the price of
+    /// each chain's coin when the operation is reserved (`chain.price`).
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub max_usd: Option<UsdAmount>,

@@ -19,8 +19,8 @@ const MOST_DELIVERY: u64 = 30 * 24 * 60 * 60;
 /// Milliseconds: shorter than any request may take.
 const MOST_TIMEOUT: u64 = 20_000;
 
-/// A webhook, which decides about sponsorships of the policies that name it, and is told what became
-/// of them. Its requests are signed as the specification "Standard Webhooks" says.
+/// A webhook, which decides about sponsorships of the policies that name it, and is told what
+/// became of them. Its requests are signed as the specification "Standard Webhooks" says.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WebhookSettings {

@@ -139,8 +139,8 @@ impl SpendLimits {
 }
 
 impl Amounts {
-    /// Rounded up. What the store could not compute in 63 bits (about 9,223 US dollars) is more than
-    /// any limit, and so is everything without a price.
+    /// Rounded up. What the store could not compute in 63 bits (about 9,223 US dollars) is more
+    /// than any limit, and so is everything without a price.
     fn micro_usd(&self) -> u64 {
         const GWEI_OF_A_COIN: u64 = 1_000_000_000;
         let product = self.price.and_then(|price| self.cost.count().unsigned_abs().checked_mul(price));

@@ -135,7 +135,7 @@ async fn the_admin_grants_a_deployment_a_total_with_a_key_in_a_file_or_in_a_wall
     tee.command(&["provision", &tee.file("tee.json")]).await.unwrap();
     let set = tee.command(&["set-allowance", "5000000000000000000"]).await.unwrap();
     let deployment = &setup()["ceilings"]["deployments"][0];
-    assert_eq!(set["command"]["total"], "5000000000000000000");
+    assert_eq!(set["command"]["total"], "0x4563918244f40000");
     assert_eq!(set["command"]["deployment"]["paymaster"], deployment["paymaster"]);
     let allowances = &set["signers"]["allowances"];
     assert_eq!((&allowances[0]["granted"], &allowances[0]["spent"]), (&json!("0x4563918244f40000"), &json!("0x0")));

@@ -3,13 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use paymaster_relay::clients::{ApiKeyId, NewApiKey};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::api::{KEYS, KeyState, Made, Refusal, Revoked, revocation};
+use super::Refusal;
 use crate::error::Error;
 use crate::printable::printable;
 
@@ -30,17 +29,9 @@ impl Node {
         Ok(Self { socket, client: client.map_err(|error| Error::Answer(error.to_string()))? })
     }
 
-    pub async fn generate(&self, new: &NewApiKey) -> Result<Made, Error> {
-        self.ask(self.request(Method::POST, KEYS).json(new)).await
-    }
-
-    pub async fn list(&self) -> Result<Vec<KeyState>, Error> {
-        self.ask(self.request(Method::GET, KEYS)).await
-    }
-
-    pub async fn revoke(&self, id: &str) -> Result<ApiKeyId, Error> {
-        let Revoked { id } = self.ask(self.request(Method::POST, &revocation(id))).await?;
-        Ok(id)
+    /// A request without a body, and its answer.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
+        self.ask(self.request(Method::GET, path)).await
     }
 
     /// A request with a body, and its answer.
