@@ -1,7 +1,7 @@
-//! Times as text: RFC 3339 in UTC, and Unix seconds.
+//! Times as text (RFC 3339) and months, in UTC; and Unix seconds.
 
 use time::format_description::well_known::Rfc3339;
-use time::{OffsetDateTime, UtcOffset};
+use time::{Date, OffsetDateTime, UtcOffset};
 
 /// Seconds of a day.
 pub const SECONDS_A_DAY: u64 = 24 * 60 * 60;
@@ -26,6 +26,21 @@ pub fn parse_timestamp(text: &str) -> Option<u64> {
 #[must_use]
 pub fn parse_date(text: &str) -> Option<u64> {
     parse_timestamp(&format!("{text}T00:00:00Z"))
+}
+
+/// The beginning of the month around a time, and that of the next one. The time after the year 9999
+/// is one month.
+#[must_use]
+pub fn month(seconds: u64) -> (u64, u64) {
+    let first = |date: Date| u64::try_from(date.midnight().assume_utc().unix_timestamp()).unwrap_or_default();
+    let time = i64::try_from(seconds).ok().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
+    match time.map(|time| time.date().replace_day(1)) {
+        Some(Ok(date)) => {
+            let days = u64::from(date.month().length(date.year()));
+            (first(date), first(date) + days * SECONDS_A_DAY)
+        }
+        Some(Err(_)) | None => (first(Date::MAX) + SECONDS_A_DAY, u64::MAX),
+    }
 }
 
 #[cfg(test)]

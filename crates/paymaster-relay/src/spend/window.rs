@@ -1,10 +1,10 @@
 //! The windows of time in which spending is counted. Fixed: the same time always lies in the same
 //! window.
 
+use crate::calendar::{SECONDS_A_DAY as DAY, month};
 use crate::settings::Window;
 
 const HOUR: u64 = 60 * 60;
-const DAY: u64 = 24 * HOUR;
 /// 1 January 1970 was a Thursday: the first Monday is day 4.
 const FIRST_MONDAY: u64 = 4 * DAY;
 const WEEK: u64 = 7 * DAY;
@@ -23,40 +23,13 @@ pub(super) fn around(window: Window, now: u64) -> (u64, Option<u64>) {
             Some(since) => (now - since % WEEK, Some((now - since % WEEK).saturating_add(WEEK))),
             None => (0, Some(FIRST_MONDAY)),
         },
-        Window::Month => month_around(now),
+        Window::Month => {
+            let (start, end) = month(now);
+            (start, Some(end))
+        }
         Window::Total => (0, None),
         Window::Seconds(seconds) => every(seconds.max(1)),
     }
-}
-
-fn month_around(now: u64) -> (u64, Option<u64>) {
-    /// Days of 400 years, after which the calendar repeats.
-    const CYCLE: u64 = 146_097;
-    let today = now / DAY;
-    let (before, today) = (today - today % CYCLE, today % CYCLE);
-    // No year has more than 366 days, so the guess is never late.
-    let (mut year, mut month) = (1970 + today / 366, 0);
-    let mut first = days_before(year);
-    loop {
-        let next = first + days_of(year, month);
-        if today < next {
-            return ((before + first) * DAY, Some((before + next).saturating_mul(DAY)));
-        }
-        first = next;
-        (year, month) = if month == 11 { (year + 1, 0) } else { (year, month + 1) };
-    }
-}
-
-/// Days from 1970 to the beginning of that year.
-const fn days_before(year: u64) -> u64 {
-    let past = year - 1;
-    365 * (year - 1970) + (past / 4 - past / 100 + past / 400) - (1969 / 4 - 1969 / 100 + 1969 / 400)
-}
-
-const fn days_of(year: u64, month: usize) -> u64 {
-    const DAYS: [u64; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    DAYS[month] + if month == 1 && is_leap { 1 } else { 0 }
 }
 
 #[cfg(test)]
