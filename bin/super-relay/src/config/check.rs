@@ -68,12 +68,15 @@ impl Config {
     }
 
     /// In development any page may call the relay, it serves one, and the TEE needs no allowance,
-    /// unless the settings say otherwise.
-    pub(super) fn open_to_pages(&mut self) {
+    /// unless the settings say otherwise. In production accounts need known code.
+    pub(super) fn apply_profile(&mut self) {
         if let (Profile::Development, Some(relay)) = (self.profile, &mut self.relay) {
             relay.rpc.allowed_origins.get_or_insert_with(|| vec!["*".to_owned()]);
             relay.page.enabled.get_or_insert(true);
             relay.require_allowances.get_or_insert(false);
+        }
+        if let Some(relay) = &mut self.relay {
+            relay.requires_known_code = self.profile == Profile::Production;
         }
     }
 

@@ -24,7 +24,7 @@ impl Sources {
         let merged = self.merged()?;
         unknown::refuse(&merged.clone().try_deserialize::<Value>()?)?;
         let mut config: Config = merged.try_deserialize()?;
-        config.open_to_pages();
+        config.apply_profile();
         config.check()?;
         match (&self.file, &config.relay, &config.kms) {
             (None, None, None) => Err(ConfigError::NoFile),
@@ -183,6 +183,14 @@ mod tests {
         let urls = ["relay.page.kms_url=https://kms.example", "relay.page.node_url=https://node.example"];
         assert!(!served("production", &urls));
         assert!(served("production", &[urls[0], urls[1], "relay.page.enabled=true"]));
+    }
+
+    #[test]
+    fn code_of_accounts_has_to_be_known_and_allowances_set_in_production() {
+        for (profile, expected) in [("development", (false, Some(false))), ("production", (true, None))] {
+            let relay = load(&relay(profile, ""), &[]).unwrap().relay.unwrap();
+            assert_eq!((relay.requires_known_code, relay.require_allowances), expected, "{profile}");
+        }
     }
 
     #[test]

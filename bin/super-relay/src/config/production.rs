@@ -2,7 +2,7 @@
 //! anything is started.
 
 use kms_gateway::settings::AccountCreation;
-use paymaster_relay::settings::{PageSettings, PolicySettings};
+use paymaster_relay::settings::PageSettings;
 use proto::command::Protection;
 
 use super::error::ConfigError;
@@ -52,12 +52,6 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
         return refuse(&format!(
             "a webhook over a network without TLS: set `relay.webhooks.url` of {name:?} to https:"
         ));
-    }
-    let mut policies = config.relay.iter().flat_map(|relay| &relay.policies);
-    if policies.any(PolicySettings::accepts_calls_of_any_code) {
-        return refuse(
-            "calls of accounts with any code: unset `relay.policies.any_account_code`, or list `senders` beside `targets`",
-        );
     }
     if config.bootstrap.is_some() {
         return refuse("`bootstrap`: the admin's key must not be on this machine");

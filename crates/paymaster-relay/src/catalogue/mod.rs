@@ -166,7 +166,7 @@ fn check_policy(policy: &PolicySettings, settings: &Settings) -> Result<(), Sett
     SpendLimits::check(&policy.id, &policy.limits)?;
     check_price(policy, settings)?;
     contradictions::check(policy, settings)?;
-    account_codes::check(policy)?;
+    account_codes::check(policy, settings)?;
     check_webhook(policy, settings)?;
     check_simulation(policy, settings)
 }

@@ -136,6 +136,10 @@ pub struct Settings {
     /// relay key has signed is bounded by the paymasters' deposits only.
     #[serde(default)]
     pub require_allowances: Option<bool>,
+    /// Whether a policy with `targets` has to know the code of accounts, unless it lists `senders`:
+    /// in the production profile, of policies in the file and in the database.
+    #[serde(skip)]
+    pub requires_known_code: bool,
     /// Seconds between two searches of the chain for mined operations.
     #[serde(default = "defaults::settlement_interval_seconds")]
     pub settlement_interval_seconds: u64,

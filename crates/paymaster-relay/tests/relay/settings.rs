@@ -1,6 +1,6 @@
 //! Refused settings, and the names in the errors.
 
-use paymaster_relay::catalogue::{Catalogue, ChainCatalogue};
+use paymaster_relay::catalogue::{Catalogue, ChainCatalogue, Offer, PolicySet};
 use paymaster_relay::settings::WeiAmount;
 use paymaster_relay::{Settings, SettingsError, check};
 use serde_json::{Value, json};
@@ -469,6 +469,31 @@ fn account_code_that_would_be_ignored_or_is_none_is_refused() {
         match (checked, refused) {
             (Ok(_), None) => {}
             (Err(SettingsError::Invalid { key, .. }), Some(expected)) => assert_eq!(key, expected),
+            (checked, _) => panic!("{policy}: {:?}", checked.err()),
+        }
+    }
+}
+
+#[test]
+fn where_code_has_to_be_known_a_policy_with_targets_and_any_code_lists_senders() {
+    let target = json!([{ "address": "0x00000000000000000000000000000000000000aa" }]);
+    let sender = json!(["0x00000000000000000000000000000000000000bb"]);
+    for (policy, required, is_refused) in [
+        (json!({ "targets": target, "any_account_code": true }), true, true),
+        (json!({ "targets": target, "any_account_code": true }), false, false),
+        (json!({ "targets": target, "any_account_code": true, "senders": sender }), true, false),
+        (json!({ "targets": target }), true, false),
+        (json!({ "any_account_code": true }), true, false),
+    ] {
+        let mut all = settings();
+        all["policies"][0].as_object_mut().unwrap().extend(policy.as_object().unwrap().clone());
+        let mut all: Settings = serde_json::from_value(all).unwrap();
+        all.requires_known_code = required;
+        // As an operator applies it to the running node.
+        let offered = all.policies.iter().cloned().map(Offer::enabled).collect::<Vec<_>>();
+        let checked = PolicySet::new(&all, offered);
+        match (checked, is_refused) {
+            (Ok(_), false) | (Err(SettingsError::Invalid { key: "policies.any_account_code", .. }), true) => {}
             (checked, _) => panic!("{policy}: {:?}", checked.err()),
         }
     }

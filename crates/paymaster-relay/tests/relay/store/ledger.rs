@@ -184,7 +184,7 @@ pub async fn pages_continue_where_they_ended(storage: &dyn Storage) {
     assert_eq!(told, expected);
     let some = LedgerQuery { chain_id: Some(CHAIN), from: Some(16), ..LedgerQuery::default() };
     assert_eq!(entries(&store, some).await.len(), 67);
-    // A page without any match goes on.
+    // A page without a match names the next one too.
     let none = LedgerQuery { state: Some(EntryState::Settled), ..LedgerQuery::default() };
     let page = store.page(&none).await.unwrap();
     assert!(page.entries.is_empty() && page.next.is_some());
